@@ -1,0 +1,4 @@
+{# A normalised e-mail address without its plus tag: what two records are matched on. #}
+{% macro email_identifier(email) -%}
+    regexp_replace({{ email }}, '\+[^@]*@', '@')
+{%- endmacro %}

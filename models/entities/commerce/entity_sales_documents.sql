@@ -1,0 +1,122 @@
+{#
+    Grain: one row per sales document: an order of a shop, a receipt of a till, a return.
+    record_key names the record of the person behind it: the account or the loyalty card, the
+    order itself for a guest who left an identifier; NULL is nobody known.
+#}
+{{ config(unique_key='document_key') }}
+
+with orders as (
+
+    select * from {{ ref('stg_shop__orders') }} where {{ newly_loaded() }}
+
+),
+
+receipts as (
+
+    select * from {{ ref('stg_store__receipts') }} where {{ newly_loaded() }}
+
+),
+
+returns as (
+
+    select * from {{ ref('stg_shop__returns') }} where {{ newly_loaded() }}
+
+),
+
+systems as (
+
+    select * from {{ ref('systems') }}
+
+),
+
+return_documents as (
+
+    select
+        source_system,
+        return_id,
+        min(brand_id) as brand_id,
+        min(returned_at) as returned_at,
+        min(currency) as currency,
+        min(order_id) as order_id,
+        min(account_id) as account_id,
+        max(load_id) as load_id
+    from returns
+    group by source_system, return_id
+
+),
+
+arrived as (
+
+    select
+        {{ record_key('source_system', 'orders', 'order_id') }} as document_key,
+        source_system,
+        'orders' as source_entity,
+        order_id as source_record_id,
+        brand_id,
+        ordered_at as happened_at,
+        version_at,
+        status,
+        is_test,
+        upper(currency) as currency,
+        coupon_code,
+        is_gift_wrapped,
+        cast(null as varchar) as store_key,
+        cast(null as varchar) as returned_order_key,
+        case
+            when account_id is not null
+                then {{ record_key('source_system', 'accounts', 'account_id') }}
+            when coalesce(email, phone, visitor_id) is not null
+                then {{ record_key('source_system', 'orders', 'order_id') }}
+        end as record_key,
+        load_id
+    from orders
+    union all
+    select
+        {{ record_key('receipts.source_system', 'receipts', 'receipts.receipt_id') }},
+        receipts.source_system,
+        'receipts',
+        receipts.receipt_id,
+        receipts.brand_id,
+        receipts.purchased_at,
+        receipts.purchased_at,
+        'completed',
+        receipts.is_test,
+        upper(receipts.currency),
+        null,
+        null,
+        receipts.source_system || ':' || receipts.store_id,
+        null,
+        coalesce(systems.card_system, receipts.source_system)
+        || ':loyalty_cards:' || receipts.card_id,
+        receipts.load_id
+    from receipts
+    left join systems on receipts.source_system = systems.source_system
+    union all
+    select
+        {{ record_key('source_system', 'returns', 'return_id') }},
+        source_system,
+        'returns',
+        return_id,
+        brand_id,
+        returned_at,
+        returned_at,
+        'completed',
+        false,
+        upper(currency),
+        null,
+        null,
+        null,
+        {{ record_key('source_system', 'orders', 'order_id') }},
+        {{ record_key('source_system', 'accounts', 'account_id') }},
+        load_id
+    from return_documents
+
+),
+
+latest as (
+
+    {{ latest_version('arrived', ['document_key']) }}
+
+)
+
+select * from latest

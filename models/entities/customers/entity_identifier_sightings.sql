@@ -1,0 +1,217 @@
+{#
+    Grain: one row per source record and identifier that was ever seen on it, old versions of
+    the record included: an address that was changed still tells whose record it is.
+    An order or a login of an account is a sighting on the record of the account; only a guest's
+    order is a record of its own. Ids of accounts and cards carry their system (seeds/systems).
+#}
+{{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
+
+with accounts as (
+
+    select * from {{ ref('stg_shop__accounts') }} where {{ newly_loaded() }}
+
+),
+
+orders as (
+
+    select * from {{ ref('stg_shop__orders') }} where {{ newly_loaded() }} and not is_test
+
+),
+
+loyalty_cards as (
+
+    select * from {{ ref('stg_store__loyalty_cards') }} where {{ newly_loaded() }}
+
+),
+
+contacts as (
+
+    select * from {{ ref('stg_email__contacts') }} where {{ newly_loaded() }}
+
+),
+
+web_events as (
+
+    select * from {{ ref('stg_web__web_events') }}
+    where {{ newly_loaded() }} and account_id is not null
+
+),
+
+systems as (
+
+    select * from {{ ref('systems') }}
+
+),
+
+logins as (
+
+    select
+        coalesce(systems.account_system, web_events.source_system) as account_system,
+        web_events.source_system,
+        web_events.account_id,
+        web_events.visitor_id,
+        min(web_events.occurred_at) as first_seen_at,
+        max(web_events.occurred_at) as last_seen_at,
+        min(web_events.delivered_on) as delivered_on,
+        max(web_events.load_id) as load_id
+    from web_events
+    left join systems on web_events.source_system = systems.source_system
+    group by all
+
+),
+
+evidence as (
+
+    select
+        source_system,
+        'accounts' as source_entity,
+        account_id as source_record_id,
+        source_system || ':' || account_id as account,
+        cast(null as varchar) as card,
+        cast(null as varchar) as contact,
+        email,
+        phone,
+        cast(null as varchar) as cookie,
+        version_at as first_seen_at,
+        version_at as last_seen_at,
+        delivered_on,
+        load_id
+    from accounts
+    union all
+    select
+        source_system,
+        case when account_id is null then 'orders' else 'accounts' end,
+        coalesce(account_id, order_id),
+        source_system || ':' || account_id,
+        null,
+        null,
+        email,
+        phone,
+        source_system || ':' || visitor_id,
+        version_at,
+        version_at,
+        delivered_on,
+        load_id
+    from orders
+    union all
+    select
+        loyalty_cards.source_system,
+        'loyalty_cards',
+        loyalty_cards.card_id,
+        coalesce(systems.account_system, loyalty_cards.source_system)
+        || ':' || loyalty_cards.account_id,
+        loyalty_cards.source_system || ':' || loyalty_cards.card_id,
+        null,
+        loyalty_cards.email,
+        loyalty_cards.phone,
+        null,
+        loyalty_cards.version_at,
+        loyalty_cards.version_at,
+        loyalty_cards.delivered_on,
+        loyalty_cards.load_id
+    from loyalty_cards
+    left join systems on loyalty_cards.source_system = systems.source_system
+    union all
+    select
+        contacts.source_system,
+        'contacts',
+        contacts.contact_id,
+        coalesce(systems.account_system, contacts.source_system) || ':' || contacts.account_id,
+        coalesce(systems.card_system, contacts.source_system) || ':' || contacts.card_id,
+        contacts.source_system || ':' || contacts.contact_id,
+        contacts.email,
+        contacts.phone,
+        null,
+        contacts.version_at,
+        contacts.version_at,
+        contacts.delivered_on,
+        contacts.load_id
+    from contacts
+    left join systems on contacts.source_system = systems.source_system
+    union all
+    select
+        account_system,
+        'accounts',
+        account_id,
+        account_system || ':' || account_id,
+        null,
+        null,
+        null,
+        null,
+        source_system || ':' || visitor_id,
+        first_seen_at,
+        last_seen_at,
+        delivered_on,
+        load_id
+    from logins
+
+),
+
+condensed as (
+
+    select
+        source_system || ':' || source_entity || ':' || source_record_id as record_key,
+        source_system,
+        source_entity,
+        source_record_id,
+        account,
+        card,
+        contact,
+        {{ email_identifier('email') }} as email,
+        phone,
+        cookie,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        min(coalesce(delivered_on, date '0001-01-01')) as delivered_on,
+        max(load_id) as load_id
+    from evidence
+    group by all
+
+),
+
+sightings as (
+
+    {% for id_type in ['account', 'card', 'contact', 'email', 'phone', 'cookie'] -%}
+    select
+        record_key,
+        source_system,
+        source_entity,
+        source_record_id,
+        '{{ id_type }}' as id_type,
+        {{ id_type }} as id_value,
+        first_seen_at,
+        last_seen_at,
+        delivered_on,
+        load_id
+    from condensed
+    where {{ id_type }} is not null
+    {% if not loop.last -%} union all {% endif -%}
+    {% endfor %}
+    {%- if is_incremental() %}
+    union all
+    select standing.*
+    from {{ this }} as standing
+    semi join condensed on standing.record_key = condensed.record_key
+    {%- endif %}
+
+),
+
+folded as (
+
+    select
+        record_key,
+        source_system,
+        source_entity,
+        source_record_id,
+        id_type,
+        id_value,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        min(delivered_on) as delivered_on,
+        max(load_id) as load_id
+    from sightings
+    group by all
+
+)
+
+select * from folded

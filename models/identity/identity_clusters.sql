@@ -1,0 +1,45 @@
+{#
+    Grain: one row per conducting identifier with the customer that it belongs to.
+    A customer is a connected component of identifiers; the id is a keyed code of the founder,
+    the component's lowest node. A merge keeps the older id, a split gives the newer part the id
+    of its own founder back, and a rebuild from the same deliveries mints the same ids.
+#}
+{{ config(pre_hook="{{ connected_components(ref('identity_edges')) }}") }}
+-- depends_on: {{ ref('identity_edges') }}
+
+with identifiers as (
+
+    select * from {{ ref('identity_identifiers') }} where status = 'conducting'
+
+),
+
+labels as (
+
+    select * from component_labels
+
+),
+
+founded as (
+
+    select
+        identifiers.node,
+        identifiers.id_key,
+        coalesce(labels.label, identifiers.node) as founder_node
+    from identifiers
+    left join labels on identifiers.node = labels.node
+
+),
+
+final as (
+
+    select
+        founded.node,
+        founded.id_key,
+        founded.founder_node,
+        'c' || left({{ keyed_hash("'customer:' || founders.id_key") }}, 19) as customer_id
+    from founded
+    inner join identifiers as founders on founded.founder_node = founders.node
+
+)
+
+select * from final

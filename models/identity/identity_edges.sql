@@ -1,0 +1,43 @@
+{#
+    Grain: one row per pair of identifiers that a source record holds together, lower node first.
+    Per record the strongest identifier is the hub of a star: k - 1 edges, never k squared.
+#}
+with sightings as (
+
+    select * from {{ ref('entity_identifier_sightings') }}
+
+),
+
+conducting as (
+
+    select * from {{ ref('identity_identifiers') }} where status = 'conducting'
+
+),
+
+record_nodes as (
+
+    select
+        sightings.record_key,
+        conducting.node,
+        first_value(conducting.node) over (
+            partition by sightings.record_key order by conducting.tier, conducting.node
+        ) as hub
+    from sightings
+    inner join conducting
+        on sightings.id_type = conducting.id_type and sightings.id_value = conducting.id_value
+
+),
+
+edges as (
+
+    select
+        least(hub, node) as node_a,
+        greatest(hub, node) as node_b,
+        count(*) as record_count
+    from record_nodes
+    where hub <> node
+    group by least(hub, node), greatest(hub, node)
+
+)
+
+select * from edges

@@ -1,0 +1,178 @@
+{#
+    Grain: one row per order of a shop and receipt of a till.
+    net_amount is the one definition of revenue: merchandise after discounts, less what of it was
+    given back, tax included, in the reporting currency; postage, charges and adjustments are no
+    revenue. An order that is cancelled, a test or without merchandise is not counted: it is
+    worth nothing and makes nobody a buyer.
+#}
+with documents as (
+
+    select * from {{ ref('entity_sales_documents') }}
+
+),
+
+lines as (
+
+    select * from {{ ref('entity_sales_lines') }}
+
+),
+
+records as (
+
+    select * from {{ ref('identity_records') }}
+
+),
+
+profiles as (
+
+    select * from {{ ref('entity_profiles') }}
+
+),
+
+brands as (
+
+    select * from {{ ref('brands') }}
+
+),
+
+rates as (
+
+    select * from {{ ref('entity_exchange_rates') }}
+
+),
+
+document_amounts as (
+
+    select
+        document_key,
+        sum(case when line_kind = 'merchandise' then net_amount else 0 end)
+            as merchandise_amount,
+        sum(case when line_kind = 'return' then net_amount else 0 end) as returned_amount,
+        sum(case when line_kind = 'postage' then net_amount else 0 end) as postage_amount,
+        sum(case when line_kind in ('charge', 'adjustment') then net_amount else 0 end)
+            as other_amount,
+        sum(case when line_kind = 'merchandise' then discount_amount else 0 end)
+            as discount_amount,
+        sum(case when line_kind = 'merchandise' then quantity else 0 end) as item_count,
+        count(case when line_kind = 'merchandise' then 1 end) as merchandise_line_count,
+        count(*) as line_count
+    from lines
+    group by document_key
+
+),
+
+returned_later as (
+
+    select
+        documents.returned_order_key as order_id,
+        sum(document_amounts.returned_amount) as returned_amount
+    from documents
+    inner join document_amounts on documents.document_key = document_amounts.document_key
+    where documents.returned_order_key is not null
+    group by documents.returned_order_key
+
+),
+
+valued as (
+
+    select
+        documents.document_key as order_id,
+        records.customer_id,
+        documents.brand_id,
+        case when documents.source_entity = 'receipts' then 'store' else 'online' end as channel,
+        documents.store_key as store_id,
+        documents.happened_at as ordered_at,
+        {{ local_date('documents.happened_at', 'brands.time_zone') }} as ordered_on,
+        documents.status,
+        documents.coupon_code,
+        documents.is_gift_wrapped,
+        documents.is_test or coalesce(profiles.is_test, false) as is_test,
+        case
+            when rates.rate is null then documents.currency
+            else '{{ var("reporting_currency") }}'
+        end as currency,
+        coalesce(rates.rate, 1) as rate,
+        documents.currency as original_currency,
+        coalesce(document_amounts.merchandise_amount, 0) as merchandise_amount,
+        coalesce(document_amounts.returned_amount, 0)
+        + coalesce(returned_later.returned_amount, 0) as returned_amount,
+        coalesce(document_amounts.postage_amount, 0) as postage_amount,
+        coalesce(document_amounts.other_amount, 0) as other_amount,
+        coalesce(document_amounts.discount_amount, 0) as discount_amount,
+        coalesce(document_amounts.item_count, 0) as item_count,
+        coalesce(document_amounts.merchandise_line_count, 0) as merchandise_line_count,
+        coalesce(document_amounts.line_count, 0) as line_count,
+        documents.source_system,
+        documents.source_entity,
+        documents.source_record_id
+    from documents
+    left join document_amounts on documents.document_key = document_amounts.document_key
+    left join returned_later on documents.document_key = returned_later.order_id
+    left join records on documents.record_key = records.record_key
+    left join profiles on documents.record_key = profiles.record_key
+    left join brands on documents.brand_id = brands.brand_id
+    left join rates
+        on
+            documents.currency = rates.currency
+            and documents.happened_at >= rates.valid_from
+            and documents.happened_at < rates.valid_until
+    where documents.source_entity <> 'returns'
+
+),
+
+counted as (
+
+    select
+        *,
+        status <> 'cancelled' and not is_test and merchandise_amount > 0 as is_counted
+    from valued
+
+),
+
+final as (
+
+    select
+        order_id,
+        customer_id,
+        brand_id,
+        channel,
+        store_id,
+        ordered_at,
+        ordered_on,
+        status,
+        is_counted,
+        is_test,
+        case
+            when is_counted and customer_id is not null
+                then row_number() over (
+                    partition by customer_id, is_counted order by ordered_at, order_id
+                )
+        end as order_number,
+        currency,
+        cast(
+            case when is_counted then (merchandise_amount + returned_amount) * rate else 0 end
+            as decimal(18, 4)
+        ) as net_amount,
+        cast(merchandise_amount * rate as decimal(18, 4)) as merchandise_amount,
+        cast(returned_amount * rate as decimal(18, 4)) as returned_amount,
+        cast(postage_amount * rate as decimal(18, 4)) as postage_amount,
+        cast(other_amount * rate as decimal(18, 4)) as other_amount,
+        cast(discount_amount * rate as decimal(18, 4)) as discount_amount,
+        original_currency,
+        cast(
+            case when is_counted then merchandise_amount + returned_amount else 0 end
+            as decimal(18, 4)
+        ) as original_net_amount,
+        cast(item_count as decimal(18, 4)) as item_count,
+        merchandise_line_count,
+        line_count,
+        coupon_code,
+        is_gift_wrapped,
+        source_system,
+        source_entity,
+        source_record_id
+    from counted
+
+)
+
+select * from final

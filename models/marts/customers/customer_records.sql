@@ -1,0 +1,59 @@
+{# Grain: one row per source record that belongs to a person, with its customer. #}
+{{ config(materialized='view') }}
+
+with records as (
+
+    select * from {{ ref('identity_records') }}
+
+),
+
+documents as (
+
+    select * from {{ ref('entity_sales_documents') }} where record_key is not null
+
+),
+
+identifiers as (
+
+    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
+
+),
+
+clusters as (
+
+    select * from {{ ref('identity_clusters') }}
+
+),
+
+final as (
+
+    select
+        source_system,
+        source_entity,
+        source_record_id,
+        customer_id,
+        attached_by
+    from records
+    union all
+    select
+        documents.source_system,
+        documents.source_entity,
+        documents.source_record_id,
+        records.customer_id,
+        records.source_entity
+    from documents
+    left join records on documents.record_key = records.record_key
+    where documents.record_key <> documents.document_key
+    union all
+    select
+        split_part(identifiers.id_value, ':', 1),
+        'visitors',
+        substr(identifiers.id_value, length(split_part(identifiers.id_value, ':', 1)) + 2),
+        clusters.customer_id,
+        'cookie'
+    from identifiers
+    left join clusters on identifiers.node = clusters.node
+
+)
+
+select * from final

@@ -1,0 +1,283 @@
+{#
+    Grain: one row per customer: a person known by an account, a card, a contact, an e-mail
+    address or a phone number. Measures of purchases count orders that are counted
+    (marts.orders). Personal data are not here but in pii.customers.
+#}
+with identifiers as (
+
+    select * from {{ ref('customer_identifiers') }}
+
+),
+
+orders as (
+
+    select * from {{ ref('orders') }} where is_counted and customer_id is not null
+
+),
+
+returns as (
+
+    select * from {{ ref('returns') }}
+    where is_counted and customer_id is not null and order_id is null
+
+),
+
+categories as (
+
+    select * from {{ ref('customer_categories') }} where category_rank = 1
+
+),
+
+profiles as (
+
+    select * from {{ ref('entity_profiles') }} where not is_test
+
+),
+
+records as (
+
+    select * from {{ ref('identity_records') }} where customer_id is not null
+
+),
+
+personal as (
+
+    select * from {{ ref('pii_customers') }}
+
+),
+
+cities as (
+
+    select * from {{ ref('cities') }}
+
+),
+
+consents as (
+
+    select * from {{ ref('consents') }}
+
+),
+
+erasure_requests as (
+
+    select * from {{ ref('entity_erasure_requests') }}
+
+),
+
+personal_identifiers as (
+
+    select * from {{ ref('pii_customer_identifiers') }}
+
+),
+
+engagement as (
+
+    select * from {{ ref('customer_engagement') }}
+
+),
+
+lifecycle as (
+
+    select * from {{ ref('customer_lifecycle') }}
+
+),
+
+rfm as (
+
+    select * from {{ ref('customer_rfm') }} where brand_id is null
+
+),
+
+known as (
+
+    select
+        customer_id,
+        min(first_seen_at) as first_seen_at,
+        count(*) as identifier_count
+    from identifiers
+    group by customer_id
+
+),
+
+purchases as (
+
+    select
+        customer_id,
+        min(ordered_at) as first_order_at,
+        max(ordered_at) as last_order_at,
+        count(*) as order_count,
+        sum(net_amount) as net_revenue,
+        avg(net_amount) as average_order_amount,
+        count(distinct brand_id) as brand_count,
+        bool_and(channel = 'store') as is_store_only,
+        sum(case when ordered_on > {{ as_of() }} - 365 then 1 else 0 end) as orders_365d,
+        min(case when ordered_on > {{ as_of() }} - 365 then net_amount end)
+            as smallest_order_365d,
+        sum(case when ordered_on > {{ as_of() }} - 180 then 1 else 0 end) as orders_180d,
+        sum(
+            case
+                when
+                    ordered_on > {{ as_of() }} - 360 and ordered_on <= {{ as_of() }} - 180
+                    then 1
+                else 0
+            end
+        ) as orders_prior_180d,
+        max(case when order_number = 1 then merchandise_line_count end)
+            as first_order_line_count,
+        max(case when order_number = 1 then item_count end) as first_order_item_count
+    from orders
+    group by customer_id
+
+),
+
+brand_orders as (
+
+    select
+        customer_id,
+        brand_id,
+        count(*) as order_count,
+        max(ordered_at) as last_order_at
+    from orders
+    group by customer_id, brand_id
+
+),
+
+main_brands as (
+
+    select
+        customer_id,
+        brand_id as main_brand_id
+    from brand_orders
+    qualify row_number() over (
+        partition by customer_id order by order_count desc, last_order_at desc, brand_id
+    ) = 1
+
+),
+
+unlinked_returns as (
+
+    select
+        customer_id,
+        sum(net_amount) as net_amount
+    from returns
+    group by customer_id
+
+),
+
+held_records as (
+
+    select
+        records.customer_id,
+        min(case when profiles.source_entity = 'accounts' then profiles.created_at end)
+            as account_created_at,
+        bool_or(profiles.source_entity = 'loyalty_cards') as has_card,
+        bool_or(coalesce(profiles.is_subscribed, false)) as is_subscribed
+    from profiles
+    inner join records on profiles.record_key = records.record_key
+    group by records.customer_id
+
+),
+
+email_consents as (
+
+    select
+        customer_id,
+        bool_or(is_granted) as has_email_consent
+    from consents
+    where purpose = 'marketing' and channel = 'email'
+    group by customer_id
+
+),
+
+erasures as (
+
+    select
+        personal_identifiers.customer_id,
+        min(erasure_requests.requested_at) as erasure_requested_at
+    from erasure_requests
+    inner join personal_identifiers
+        on
+            erasure_requests.id_type = personal_identifiers.id_type
+            and erasure_requests.id_value = personal_identifiers.id_value
+    group by personal_identifiers.customer_id
+
+),
+
+attributes as (
+
+    select
+        personal.customer_id,
+        personal.gender,
+        personal.country,
+        cities.population as home_city_population,
+        {{ next_birthday('personal.birth_date') }} < {{ as_of() }} + 7
+            as has_birthday_within_7_days
+    from personal
+    left join cities
+        on personal.country = cities.country and lower(trim(personal.city)) = cities.city
+
+),
+
+final as (
+
+    select
+        known.customer_id,
+        known.first_seen_at,
+        held_records.account_created_at,
+        coalesce(held_records.has_card, false) as has_card,
+        coalesce(held_records.is_subscribed, false) as is_subscribed,
+        coalesce(email_consents.has_email_consent, false) as has_email_consent,
+        erasures.erasure_requested_at,
+        attributes.gender,
+        attributes.country,
+        attributes.home_city_population,
+        coalesce(attributes.has_birthday_within_7_days, false) as has_birthday_within_7_days,
+        purchases.first_order_at,
+        purchases.last_order_at,
+        coalesce(purchases.order_count, 0) as order_count,
+        cast(
+            coalesce(purchases.net_revenue, 0) + coalesce(unlinked_returns.net_amount, 0)
+            as decimal(18, 4)
+        ) as net_revenue,
+        cast(purchases.average_order_amount as decimal(18, 4)) as average_order_amount,
+        cast(coalesce(purchases.orders_365d, 0) as bigint) as orders_365d,
+        purchases.smallest_order_365d,
+        cast(coalesce(purchases.orders_180d, 0) as bigint) as orders_180d,
+        cast(coalesce(purchases.orders_prior_180d, 0) as bigint) as orders_prior_180d,
+        purchases.first_order_line_count,
+        purchases.first_order_item_count,
+        coalesce(purchases.brand_count, 0) as brand_count,
+        main_brands.main_brand_id,
+        purchases.is_store_only,
+        categories.category as main_category,
+        coalesce(engagement.messages_90d, 0) as messages_90d,
+        coalesce(engagement.opens_30d, 0) as opens_30d,
+        coalesce(engagement.sessions_30d, 0) as sessions_30d,
+        coalesce(engagement.activity_30d, 0) as activity_30d,
+        coalesce(engagement.activity_prior_30d, 0) as activity_prior_30d,
+        coalesce(engagement.searches_90d, 0) as searches_90d,
+        coalesce(engagement.views_90d, 0) as views_90d,
+        engagement.last_opened_at,
+        engagement.last_visited_at,
+        engagement.last_cart_add_at,
+        lifecycle.stage as lifecycle_stage,
+        coalesce(rfm.rfm_segment, 'prospect') as rfm_segment,
+        rfm.frequency_level,
+        rfm.monetary_level,
+        known.identifier_count
+    from known
+    left join held_records on known.customer_id = held_records.customer_id
+    left join email_consents on known.customer_id = email_consents.customer_id
+    left join erasures on known.customer_id = erasures.customer_id
+    left join attributes on known.customer_id = attributes.customer_id
+    left join purchases on known.customer_id = purchases.customer_id
+    left join unlinked_returns on known.customer_id = unlinked_returns.customer_id
+    left join main_brands on known.customer_id = main_brands.customer_id
+    left join categories on known.customer_id = categories.customer_id
+    left join engagement on known.customer_id = engagement.customer_id
+    left join lifecycle on known.customer_id = lifecycle.customer_id
+    left join rfm on known.customer_id = rfm.customer_id
+
+)
+
+select * from final

@@ -1,0 +1,92 @@
+{#
+    Grain: one row per customer who was sent a message or visited a site in the last 90 days.
+    Opens and clicks count once a message, by their first time.
+#}
+with messages as (
+
+    select * from {{ ref('messages') }}
+    where
+        customer_id is not null
+        and greatest(sent_at, last_opened_at, last_clicked_at) >= {{ as_of() }} - interval 90 day
+
+),
+
+sessions as (
+
+    select * from {{ ref('web_sessions') }}
+    where customer_id is not null and started_at >= {{ as_of() }} - interval 90 day
+
+),
+
+contacts as (
+
+    select
+        customer_id,
+        1 as sent,
+        cast(first_opened_at >= {{ as_of() }} - interval 30 day as integer) as opens_30d,
+        cast(first_clicked_at >= {{ as_of() }} - interval 30 day as integer) as clicks_30d,
+        cast(
+            first_opened_at >= {{ as_of() }} - interval 60 day
+            and first_opened_at < {{ as_of() }} - interval 30 day as integer
+        ) as opens_prior_30d,
+        cast(
+            first_clicked_at >= {{ as_of() }} - interval 60 day
+            and first_clicked_at < {{ as_of() }} - interval 30 day as integer
+        ) as clicks_prior_30d,
+        0 as sessions_30d,
+        0 as sessions_prior_30d,
+        0 as searches_90d,
+        0 as views_90d,
+        last_opened_at,
+        cast(null as timestamp) as last_visited_at,
+        cast(null as timestamp) as last_cart_add_at
+    from messages
+    union all
+    select
+        customer_id,
+        0,
+        0,
+        0,
+        0,
+        0,
+        cast(started_at >= {{ as_of() }} - interval 30 day as integer),
+        cast(
+            started_at >= {{ as_of() }} - interval 60 day
+            and started_at < {{ as_of() }} - interval 30 day as integer
+        ),
+        search_count,
+        page_view_count + product_view_count + blog_read_count,
+        null,
+        ended_at,
+        last_cart_add_at
+    from sessions
+
+),
+
+final as (
+
+    select
+        customer_id,
+        cast(sum(sent) as bigint) as messages_90d,
+        cast(coalesce(sum(opens_30d), 0) as bigint) as opens_30d,
+        cast(coalesce(sum(clicks_30d), 0) as bigint) as clicks_30d,
+        cast(sum(sessions_30d) as bigint) as sessions_30d,
+        cast(
+            coalesce(sum(opens_30d), 0) + coalesce(sum(clicks_30d), 0) + sum(sessions_30d)
+            as bigint
+        ) as activity_30d,
+        cast(
+            coalesce(sum(opens_prior_30d), 0) + coalesce(sum(clicks_prior_30d), 0)
+            + sum(sessions_prior_30d) as bigint
+        ) as activity_prior_30d,
+        cast(sum(searches_90d) as bigint) as searches_90d,
+        cast(sum(views_90d) as bigint) as views_90d,
+        max(last_opened_at) as last_opened_at,
+        max(last_visited_at) as last_visited_at,
+        max(last_cart_add_at) as last_cart_add_at
+    from contacts
+    group by customer_id
+
+)
+
+select * from final

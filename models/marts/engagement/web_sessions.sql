@@ -1,0 +1,72 @@
+{#
+    Grain: one row per web session. The customer is that of the account logged in, otherwise that
+    of the visitor's cookie where it belongs to one customer alone.
+#}
+{{ config(materialized='view') }}
+
+with sessions as (
+
+    select * from {{ ref('entity_web_sessions') }}
+
+),
+
+records as (
+
+    select * from {{ ref('identity_records') }}
+
+),
+
+identifiers as (
+
+    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
+
+),
+
+clusters as (
+
+    select * from {{ ref('identity_clusters') }}
+
+),
+
+cookies as (
+
+    select
+        identifiers.id_value,
+        clusters.customer_id
+    from identifiers
+    inner join clusters on identifiers.node = clusters.node
+
+),
+
+final as (
+
+    select
+        sessions.session_id,
+        coalesce(records.customer_id, cookies.customer_id) as customer_id,
+        sessions.brand_id,
+        sessions.visitor_id,
+        sessions.started_at,
+        sessions.ended_at,
+        sessions.account_id is not null as is_logged_in,
+        sessions.entry_url,
+        sessions.referrer,
+        sessions.utm_source,
+        sessions.utm_campaign,
+        sessions.device_type,
+        sessions.event_count,
+        sessions.page_view_count,
+        sessions.product_view_count,
+        sessions.search_count,
+        sessions.empty_search_count,
+        sessions.cart_add_count,
+        sessions.checkout_step_count,
+        sessions.blog_read_count,
+        sessions.purchase_count,
+        sessions.last_cart_add_at
+    from sessions
+    left join records on sessions.record_key = records.record_key
+    left join cookies on sessions.source_system || ':' || sessions.visitor_id = cookies.id_value
+
+)
+
+select * from final

@@ -1,0 +1,34 @@
+{# Grain: one row per event. #}
+with source as (
+
+    select * from {{ source('web', 'web_events') }}
+
+),
+
+renamed as (
+
+    select
+        source_system,
+        event_id,
+        brand_id,
+        visitor_id,
+        account_id,
+        event_type,
+        occurred_at,
+        url,
+        referrer,
+        utm_source,
+        utm_campaign,
+        product_id,
+        search_term,
+        result_count,
+        order_id,
+        device_type,
+        _delivered_on as delivered_on,
+        _load_id as load_id
+    from source
+    where {{ known_by_as_of('occurred_at') }}
+
+)
+
+select * from renamed
