@@ -1,10 +1,17 @@
 {#
     Grain: one row per pair of identifiers that a source record holds together, lower node first.
     Per record the strongest identifier is the hub of a star: k - 1 edges, never k squared.
+    A test record joins nobody.
 #}
 with sightings as (
 
     select * from {{ ref('entity_identifier_sightings') }}
+
+),
+
+profiles as (
+
+    select * from {{ ref('entity_profiles') }}
 
 ),
 
@@ -25,6 +32,8 @@ record_nodes as (
     from sightings
     inner join conducting
         on sightings.id_type = conducting.id_type and sightings.id_value = conducting.id_value
+    anti join (select record_key from profiles where is_test) as tests
+        on sightings.record_key = tests.record_key
 
 ),
 

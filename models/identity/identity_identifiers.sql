@@ -120,7 +120,9 @@ judged as (
 final as (
 
     select
-        row_number() over (order by delivered_on, first_seen_at, tier, id_value) as node,
+        row_number() over (
+            order by delivered_on, first_seen_at, tier, id_type, id_value
+        ) as node,
         {{ keyed_hash("id_type || ':' || id_value") }} as id_key,
         id_type,
         id_value,

@@ -1,0 +1,1 @@
+"""Loads what source systems deliver into typed raw tables."""

@@ -23,6 +23,12 @@ returns as (
 
 ),
 
+systems as (
+
+    select * from {{ ref('systems') }}
+
+),
+
 lines as (
 
     select
@@ -66,17 +72,20 @@ lines as (
 classified as (
 
     select
-        document_key,
-        line_no,
-        source_system || ':' || product_id as product_key,
+        lines.document_key,
+        lines.line_no,
+        coalesce(systems.product_system, lines.source_system)
+        || ':' || lines.product_id as product_key,
         case
-            when line_kind = 'merchandise' and quantity < 0 then 'return' else line_kind
+            when lines.line_kind = 'merchandise' and lines.quantity < 0 then 'return'
+            else lines.line_kind
         end as line_kind,
-        quantity,
-        discount_amount,
-        net_amount,
-        load_id
+        lines.quantity,
+        lines.discount_amount,
+        lines.net_amount,
+        lines.load_id
     from lines
+    left join systems on lines.source_system = systems.source_system
 
 )
 

@@ -2,7 +2,8 @@
     Grain: one row per source record and identifier that was ever seen on it, old versions of
     the record included: an address that was changed still tells whose record it is.
     An order or a login of an account is a sighting on the record of the account; only a guest's
-    order is a record of its own. Ids of accounts and cards carry their system (seeds/systems).
+    order is a record of its own. Ids of accounts, cards and visitors carry the system that they
+    belong to (seeds/systems): the visitor that a shop's order names is the one of its web tool.
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
 
@@ -47,7 +48,6 @@ logins as (
 
     select
         coalesce(systems.account_system, web_events.source_system) as account_system,
-        web_events.source_system,
         web_events.account_id,
         web_events.visitor_id,
         min(web_events.occurred_at) as first_seen_at,
@@ -138,7 +138,7 @@ evidence as (
         null,
         null,
         null,
-        source_system || ':' || visitor_id,
+        account_system || ':' || visitor_id,
         first_seen_at,
         last_seen_at,
         delivered_on,

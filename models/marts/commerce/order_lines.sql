@@ -33,23 +33,26 @@ documents as (
         brand_id,
         channel,
         ordered_at as booked_at,
+        ordered_at as converted_at,
         is_counted,
         currency,
         original_currency
     from orders
     union all
     select
-        return_id,
-        order_id,
-        return_id,
-        customer_id,
-        brand_id,
+        returns.return_id,
+        returns.order_id,
+        returns.return_id,
+        returns.customer_id,
+        returns.brand_id,
         'online',
-        returned_at,
-        is_counted,
-        currency,
-        original_currency
+        returns.returned_at,
+        coalesce(orders.ordered_at, returns.returned_at),
+        returns.is_counted,
+        returns.currency,
+        returns.original_currency
     from returns
+    left join orders on returns.order_id = orders.order_id
 
 ),
 
@@ -91,8 +94,8 @@ final as (
     left join rates
         on
             documents.original_currency = rates.currency
-            and documents.booked_at >= rates.valid_from
-            and documents.booked_at < rates.valid_until
+            and documents.converted_at >= rates.valid_from
+            and documents.converted_at < rates.valid_until
 
 )
 

@@ -65,11 +65,12 @@ returned_later as (
 
     select
         documents.returned_order_key as order_id,
+        documents.currency,
         sum(document_amounts.returned_amount) as returned_amount
     from documents
     inner join document_amounts on documents.document_key = document_amounts.document_key
     where documents.returned_order_key is not null
-    group by documents.returned_order_key
+    group by documents.returned_order_key, documents.currency
 
 ),
 
@@ -107,7 +108,10 @@ valued as (
         documents.source_record_id
     from documents
     left join document_amounts on documents.document_key = document_amounts.document_key
-    left join returned_later on documents.document_key = returned_later.order_id
+    left join returned_later
+        on
+            documents.document_key = returned_later.order_id
+            and documents.currency = returned_later.currency
     left join records on documents.record_key = records.record_key
     left join profiles on documents.record_key = profiles.record_key
     left join brands on documents.brand_id = brands.brand_id

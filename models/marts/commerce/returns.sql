@@ -1,4 +1,9 @@
-{# Grain: one row per return document. net_amount is negative: what was given back of goods. #}
+{#
+    Grain: one row per return document. net_amount is negative: what was given back of goods. A
+    return belongs to the order that it names if that is known and of the same currency: it then
+    counts when its order does, at the rate of the order, so that an order taken back in full
+    is worth nothing. Any other return stands alone and counts unless it is a test.
+#}
 with documents as (
 
     select * from {{ ref('entity_sales_documents') }} where source_entity = 'returns'
@@ -63,8 +68,7 @@ final as (
         documents.brand_id,
         documents.happened_at as returned_at,
         {{ local_date('documents.happened_at', 'brands.time_zone') }} as returned_on,
-        coalesce(orders.is_counted, true) and not coalesce(profiles.is_test, false)
-            as is_counted,
+        coalesce(orders.is_counted, not coalesce(profiles.is_test, false)) as is_counted,
         case
             when rates.rate is null then documents.currency
             else '{{ var("reporting_currency") }}'
@@ -77,15 +81,18 @@ final as (
         documents.source_record_id
     from documents
     inner join amounts on documents.document_key = amounts.document_key
-    left join orders on documents.returned_order_key = orders.order_id
+    left join orders
+        on
+            documents.returned_order_key = orders.order_id
+            and documents.currency = orders.original_currency
     left join records on documents.record_key = records.record_key
     left join profiles on documents.record_key = profiles.record_key
     left join brands on documents.brand_id = brands.brand_id
     left join rates
         on
             documents.currency = rates.currency
-            and documents.happened_at >= rates.valid_from
-            and documents.happened_at < rates.valid_until
+            and coalesce(orders.ordered_at, documents.happened_at) >= rates.valid_from
+            and coalesce(orders.ordered_at, documents.happened_at) < rates.valid_until
 
 )
 

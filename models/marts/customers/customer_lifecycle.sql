@@ -37,8 +37,10 @@ final as (
         current_stage.transitioned_at as stage_since,
         current_stage.from_stage as previous_stage,
         current_stage.trigger,
-        greatest(0, date_diff('day', purchases.last_order_on, {{ as_of() }}))
-            as days_since_order,
+        case
+            when purchases.last_order_on is not null
+                then greatest(0, date_diff('day', purchases.last_order_on, {{ as_of() }}))
+        end as days_since_order,
         case
             when purchases.order_count is null
                 then 'known since ' || cast(current_stage.transitioned_at as date)

@@ -34,23 +34,26 @@ final as (
         customer_id,
         attached_by
     from records
+    where source_entity <> 'orders'
     union all
     select
         documents.source_system,
         documents.source_entity,
         documents.source_record_id,
         records.customer_id,
-        records.source_entity
+        case
+            when documents.record_key = documents.document_key then records.attached_by
+            when records.customer_id is not null then records.source_entity
+        end
     from documents
     left join records on documents.record_key = records.record_key
-    where documents.record_key <> documents.document_key
     union all
     select
         split_part(identifiers.id_value, ':', 1),
         'visitors',
         substr(identifiers.id_value, length(split_part(identifiers.id_value, ':', 1)) + 2),
         clusters.customer_id,
-        'cookie'
+        case when clusters.customer_id is not null then 'cookie' end
     from identifiers
     left join clusters on identifiers.node = clusters.node
 

@@ -41,6 +41,7 @@ first_seen as (
 
     select
         customer_id,
+        min(first_seen_at) as seen_at,
         cast(min(first_seen_at) as date) as seen_on
     from identifiers
     group by customer_id
@@ -52,6 +53,7 @@ purchase_days as (
     select
         orders.customer_id,
         orders.ordered_on,
+        min(orders.ordered_at) as ordered_at,
         max(coalesce(brands.expected_gap_days, 90)) as brand_gap_days
     from orders
     left join brands on orders.brand_id = brands.brand_id
@@ -201,10 +203,13 @@ dated as (
         'first seen'
     from first_seen
     left join purchase_days on first_seen.customer_id = purchase_days.customer_id
-    group by first_seen.customer_id, first_seen.seen_on
+    group by first_seen.customer_id, first_seen.seen_on, first_seen.seen_at
     having
         min(purchase_days.ordered_on) is null
-        or first_seen.seen_on < min(purchase_days.ordered_on)
+        or (
+            first_seen.seen_on < min(purchase_days.ordered_on)
+            and first_seen.seen_at < min(purchase_days.ordered_at)
+        )
 
 ),
 

@@ -1,6 +1,7 @@
 {#
     Grain: one row per web session. The customer is that of the account logged in, otherwise that
-    of the visitor's cookie where it belongs to one customer alone.
+    of the visitor's cookie where it belongs to one customer alone. A cookie carries the system of
+    the accounts that its visitors log in to (seeds/systems).
 #}
 {{ config(materialized='view') }}
 
@@ -19,6 +20,12 @@ records as (
 identifiers as (
 
     select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
+
+),
+
+systems as (
+
+    select * from {{ ref('systems') }}
 
 ),
 
@@ -65,7 +72,11 @@ final as (
         sessions.last_cart_add_at
     from sessions
     left join records on sessions.record_key = records.record_key
-    left join cookies on sessions.source_system || ':' || sessions.visitor_id = cookies.id_value
+    left join systems on sessions.source_system = systems.source_system
+    left join cookies
+        on
+            coalesce(systems.account_system, sessions.source_system)
+            || ':' || sessions.visitor_id = cookies.id_value
 
 )
 

@@ -1,0 +1,251 @@
+"""The command line: what `make` calls. Run `make help` to see the commands in words."""
+
+import argparse
+import importlib
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from orchestration.paths import PROJECT, Paths
+from orchestration.warehouse.lock import LockHeld, explain_open_error
+
+DEMO_UNTIL = date(2026, 6, 30)
+
+
+class UsageError(Exception):
+    """A command that cannot be carried out as it was given."""
+
+
+def main() -> int:
+    """Carry out one command; a known failure is one line on standard error and exit code 1."""
+    arguments = _parser().parse_args()
+    paths = Paths.from_environment()
+    try:
+        arguments.command(arguments, paths)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the one place where failures become words
+        if not _is_known(error):
+            raise
+        sys.stderr.write(f"{_in_words(error, paths)}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m orchestration")
+    commands = parser.add_subparsers(required=True)
+    demo = commands.add_parser("demo", help="make the demo group, load, build, publish")
+    demo.add_argument("--persons", type=int, default=20_000)
+    demo.add_argument("--seed", type=int, default=1)
+    demo.set_defaults(command=_demo)
+    build = commands.add_parser("build", help="load what is new, check, build, publish")
+    build.add_argument("--as-of", type=_day, default=None)
+    build.add_argument("--wait", type=float, default=600, help="seconds to wait for the lock")
+    build.set_defaults(command=_build)
+    recipe = commands.add_parser("recipe", help="write a real data set into the landing folder")
+    recipe.add_argument("name")
+    recipe.add_argument("files", type=Path)
+    recipe.set_defaults(command=_recipe)
+    query = commands.add_parser("query", help="query what was published")
+    query.add_argument("sql")
+    query.add_argument("--as-of", type=_day, default=None)
+    query.set_defaults(command=_query)
+    ui = commands.add_parser("ui", help="open Dagster's UI")
+    ui.add_argument("--port", type=int, default=3000)
+    ui.set_defaults(command=_ui)
+    bench = commands.add_parser("bench", help="run a benchmark")
+    bench.add_argument("name")
+    bench.add_argument("--persons", type=int, default=200_000)
+    bench.set_defaults(command=_bench)
+    contract = commands.add_parser("contract", help="write docs/data_contract.md anew")
+    contract.set_defaults(command=_contract)
+    clean = commands.add_parser("clean", help="remove all that was made")
+    clean.set_defaults(command=_clean)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.demo.generator import make_demo
+
+    tell = _progress()
+    made = paths.truth / "planted.json"
+    if made.exists():
+        tell(f"the demo group is there already ({made}); make clean removes it")
+    else:
+        tell(f"== make the demo group: {arguments.persons:,} persons")
+        make_demo(paths, arguments.persons, arguments.seed, DEMO_UNTIL, tell)
+    _build_and_tell(paths, DEMO_UNTIL, tell, 600)
+
+
+def _build(arguments: argparse.Namespace, paths: Paths) -> None:
+    as_of = arguments.as_of or datetime.now(UTC).date()
+    _build_and_tell(paths, as_of, _progress(), arguments.wait)
+
+
+def _build_and_tell(
+    paths: Paths, as_of: date, tell: Callable[[str], None], wait_seconds: float
+) -> None:
+    from orchestration.launch import run_build
+    from orchestration.reports.summary import summary
+
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+    workspace = run_build(paths, as_of, tell, seconds, wait_seconds)
+    seconds["all, start included"] = time.perf_counter() - began
+    again = f"AS_OF={as_of.isoformat()}"
+    replayed = f" {again}" if workspace.is_replay else ""
+    sys.stdout.write(
+        f"\n{summary(workspace.serving, seconds, _reporting_currency())}\n\n"
+        f"Query it    make query{replayed} SQL=\"select * from segments.new_buyer limit 5\"\n"
+        f"            or open {workspace.serving} read-only with any DuckDB client\n"
+        "See it      make ui\n"
+        f"Build again make build {again}\n"
+    )
+
+
+def _recipe(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.ingest.recipe import run_recipe
+
+    run_recipe(arguments.name, arguments.files, paths, _progress())
+    sys.stdout.write("Now load and build it: make build AS_OF=<last day of the data>\n")
+
+
+def _query(arguments: argparse.Namespace, paths: Paths) -> None:
+    serving = paths.serving
+    if arguments.as_of:
+        serving = paths.replays / arguments.as_of.isoformat() / "serving.duckdb"
+    if not serving.exists():
+        raise UsageError(f"{serving} is not there: build it first (make demo or make build)")
+    with duckdb.connect(str(serving), read_only=True) as published:
+        result = published.sql(arguments.sql)
+        if result is not None:
+            result.show(max_rows=100, max_width=shutil.get_terminal_size((160, 24)).columns)
+
+
+def _ui(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.launch import dagster_home
+
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", arguments.port)) == 0:
+            raise UsageError(
+                f"port {arguments.port} is busy: choose another, "
+                f"like make ui PORT={arguments.port + 1}"
+            )
+    home = dagster_home(paths)
+    sys.stdout.write(f"Dagster's UI: http://127.0.0.1:{arguments.port} (records in {home})\n")
+    sys.stdout.flush()
+    dagster = Path(sys.executable).with_name("dagster")
+    module = ("-m", "orchestration.definitions", "-d", str(PROJECT))
+    where = ("-h", "127.0.0.1", "-p", str(arguments.port))
+    os.execv(dagster, [str(dagster), "dev", *module, *where])
+
+
+def _bench(arguments: argparse.Namespace, _paths: Paths) -> None:
+    names = sorted(
+        file.stem
+        for file in (PROJECT / "orchestration" / "benchmarks").glob("*.py")
+        if file.stem != "__init__"
+    )
+    if arguments.name not in names:
+        raise UsageError(f"no benchmark {arguments.name!r}: there are {', '.join(names)}")
+    module = importlib.import_module(f"orchestration.benchmarks.{arguments.name}")
+    for name, value in module.run(arguments.persons, _progress()).items():
+        sys.stdout.write(f"{name}: {value}\n")
+
+
+def _contract(_arguments: argparse.Namespace, _paths: Paths) -> None:
+    from orchestration.contract import load_contract
+    from orchestration.reports.contract_page import contract_page
+
+    (PROJECT / "docs" / "data_contract.md").write_text(contract_page(load_contract()))
+
+
+def _clean(_arguments: argparse.Namespace, paths: Paths) -> None:
+    if paths.data == PROJECT or not paths.data.exists():
+        return
+    for name in _MADE:
+        made = paths.data / name
+        if made.is_dir() and not made.is_symlink():
+            _make_writable(made)
+            shutil.rmtree(made)
+        else:
+            made.unlink(missing_ok=True)
+    for file in paths.data.glob("warehouse.duckdb*"):
+        file.unlink()
+
+
+_MADE = (
+    "landing",
+    "raw",
+    "quarantine",
+    "serving",
+    "serving.duckdb",
+    "replays",
+    "truth",
+    "reports",
+    "logs",
+    "dbt",
+    "dagster",
+    "bench",
+    ".build.lock",
+)
+
+
+def _make_writable(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if not file.is_symlink():
+            file.chmod(0o755 if file.is_dir() else 0o644)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-06-30") from None
+
+
+def _reporting_currency() -> str:
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
+    return str(project["vars"]["reporting_currency"])
+
+
+def _progress() -> Callable[[str], None]:
+    began = time.perf_counter()
+
+    def tell(line: str) -> None:
+        sys.stdout.write(f"{time.perf_counter() - began:7.1f} s  {line}\n")
+        sys.stdout.flush()
+
+    return tell
+
+
+def _is_known(error: Exception) -> bool:
+    """True for failures that a user can mend: their message is enough, a trace is noise."""
+    name = type(error).__name__
+    return isinstance(error, UsageError | LockHeld | duckdb.Error | OSError) or name in (
+        "BuildError",
+        "DbtError",
+        "RecipeError",
+        "PublishError",
+        "ContractError",
+        "LoadError",
+    )
+
+
+def _in_words(error: Exception, paths: Paths) -> str:
+    if isinstance(error, duckdb.IOException | OSError):
+        return explain_open_error(error, paths.warehouse)
+    return str(error).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

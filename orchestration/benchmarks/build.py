@@ -1,0 +1,204 @@
+"""What a build costs: in full, through dbt and through Dagster, against its own SQL run bare, and
+a day's increment against the full build. Each part is a process of its own, timed from outside.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from orchestration.paths import PROJECT, Paths
+
+UNTIL = date(2026, 6, 30)
+
+# What dbt asks or does for itself, not for the data: a bare run needs none of it.
+_OVERHEAD = ("begin", "commit", "rollback", "select type from duckdb_databases")
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of one process: wall clock, and processor time of all its threads."""
+
+    wall: float
+    cpu: float
+
+
+def run(persons: int, progress: Callable[[str], None]) -> dict[str, str]:
+    """Measure everything on the demo group of `persons`; figures by name, in print order."""
+    from orchestration.demo.generator import make_demo
+
+    paths = Paths(Paths.from_environment().data / "bench" / f"build-{persons}")
+    if not (paths.truth / "planted.json").exists():
+        make_demo(paths, persons, 1, UNTIL, progress)
+    held_back = _hold_back_last_day(paths)
+    _forget_what_was_built(paths, raw=True)
+    build = ("-m", "orchestration", "build", "--as-of", UNTIL.isoformat())
+    full = _timed("full, from the landing files", paths, build, progress)
+    _forget_what_was_built(paths, raw=False)
+    dagster = _timed("full, raw files loaded, Dagster", paths, build, progress)
+    dbt = _timed("full, raw files loaded, dbt", paths, (*_THIS, "dbt"), progress)
+    bare = _timed("full, raw files loaded, bare SQL", paths, (*_THIS, "bare"), progress)
+    _forget_what_was_built(paths, raw=False)
+    _timed("full again, to go on from", paths, build, progress)
+    _bring_back(held_back)
+    increment = _timed("a day's increment", paths, build, progress)
+    nothing = _timed("nothing new", paths, build, progress)
+    return {
+        "persons": f"{persons}",
+        "raw rows": f"{_raw_rows(paths)}",
+        "full build wall": f"{full.wall:.1f} s",
+        "full build processor": f"{full.cpu:.1f} s",
+        "bare SQL wall": f"{bare.wall:.1f} s",
+        "bare SQL processor": f"{bare.cpu:.1f} s",
+        "dbt wall": f"{dbt.wall:.1f} s",
+        "dbt processor": f"{dbt.cpu:.1f} s",
+        "dbt wall over 1.3 times bare": f"{dbt.wall - 1.3 * bare.wall:.1f} s (goal 10)",
+        "Dagster wall": f"{dagster.wall:.1f} s",
+        "Dagster processor": f"{dagster.cpu:.1f} s",
+        "Dagster wall over 1.3 times bare": f"{dagster.wall - 1.3 * bare.wall:.1f} s (goal 35)",
+        "increment wall": f"{increment.wall:.1f} s",
+        "increment processor": f"{increment.cpu:.1f} s",
+        "nothing new wall": f"{nothing.wall:.1f} s (goal 20)",
+        "nothing new processor": f"{nothing.cpu:.1f} s",
+        "increment over nothing new, of the full build's processor time": (
+            f"{100 * (increment.cpu - nothing.cpu) / full.cpu:.1f} % (goal 10)"
+        ),
+    }
+
+
+_THIS = ("-m", "orchestration.benchmarks.build")
+
+
+def _timed(
+    what: str, paths: Paths, arguments: tuple[str, ...], progress: Callable[[str], None]
+) -> _Cost:
+    """Run a process to its end and take its cost from the system's own accounts."""
+    environment = {**os.environ, "SEGMENT_OF_ONE_DATA": str(paths.data)}
+    log = paths.data / "bench.log"
+    began = time.perf_counter()
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=PROJECT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{what} failed, see {log}")
+    cost = _Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime)
+    progress(f"{what}: {cost.wall:.1f} s wall, {cost.cpu:.1f} s processor")
+    return cost
+
+
+def _hold_back_last_day(paths: Paths) -> list[tuple[Path, Path]]:
+    """Rename the files of the last day so that the loader passes them over."""
+    moved = []
+    for file in sorted(paths.landing.glob(f"*/*/*{UNTIL.isoformat()}*")):
+        hidden = file.with_name("_" + file.name.lstrip("_"))
+        file.rename(hidden)
+        moved.append((file.with_name(file.name.lstrip("_")), hidden))
+    return moved
+
+
+def _bring_back(moved: list[tuple[Path, Path]]) -> None:
+    for file, hidden in moved:
+        hidden.rename(file)
+
+
+def _forget_what_was_built(paths: Paths, raw: bool) -> None:
+    import shutil
+
+    for file in paths.data.glob("warehouse.duckdb*"):
+        file.unlink()
+    if raw:
+        shutil.rmtree(paths.raw, ignore_errors=True)
+        shutil.rmtree(paths.quarantine, ignore_errors=True)
+
+
+def _raw_rows(paths: Paths) -> int:
+    from orchestration.ingest.ledger import read_ledger
+
+    return sum(load.rows_loaded for load in read_ledger(paths))
+
+
+def _statements_file(paths: Paths) -> Path:
+    return paths.data / "statements.json"
+
+
+def _build_with_dbt(paths: Paths) -> None:
+    """A full build through dbt alone, in a warehouse of its own; notes the SQL that it ran."""
+    from dbt.adapters.events.types import SQLQuery  # noqa: F401 - registers the event
+    from dbt_common.events.base_types import EventMsg
+
+    from orchestration.ingest.ledger import read_ledger
+    from orchestration.warehouse import dbt
+    from orchestration.warehouse.workspace import Workspace, start_build
+
+    warehouse = paths.data / "dbt-only.duckdb"
+    warehouse.unlink(missing_ok=True)
+    workspace = Workspace(UNTIL, warehouse, paths.serving, paths.versions, False)
+    start_build(workspace, paths, read_ledger(paths), lambda _line: None)
+    statements: list[str] = []
+
+    def note(event: EventMsg) -> None:
+        if event.info.name == "SQLQuery":
+            statements.append(event.data.sql)
+
+    manifest = dbt.parse(paths)
+    results = dbt.build(manifest, paths, warehouse, UNTIL, True, lambda _line: None, [note])
+    failed = [result.name for result in results if not result.passed]
+    if failed:
+        raise RuntimeError(f"failed: {', '.join(failed)}")
+    _statements_file(paths).write_text(json.dumps(statements))
+
+
+def _build_bare(paths: Paths) -> None:
+    """The statements of the dbt build again, one after the other, on one connection."""
+    from orchestration.contract import load_contract
+    from orchestration.ingest.loader import create_raw_views
+
+    source = paths.data / "dbt-only.duckdb"
+    target = paths.data / "bare" / "dbt-only.duckdb"
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    with duckdb.connect(
+        str(target), config={"threads": 2, "preserve_insertion_order": False}
+    ) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        create_raw_views(connection, paths, load_contract())
+        _copy_seeds(connection, source)
+        for statement in json.loads(_statements_file(paths).read_text()):
+            if _is_work(statement):
+                connection.execute(statement).fetchall()
+
+
+def _copy_seeds(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
+    connection.execute(f"attach '{source}' as built (read_only)")
+    connection.execute("create schema reference")
+    for (name,) in connection.execute(
+        "select table_name from duckdb_tables() "
+        "where database_name = 'built' and schema_name = 'reference'"
+    ).fetchall():
+        connection.execute(f"create table reference.{name} as from built.reference.{name}")
+    connection.execute("detach built")
+
+
+def _is_work(statement: str) -> bool:
+    text = statement.split("*/", 1)[-1].strip().lower()
+    if not text or text.startswith(_OVERHEAD):
+        return False
+    return '"reference"' not in text.split("(", 1)[0].split(" as ", 1)[0]
+
+
+if __name__ == "__main__":
+    {"dbt": _build_with_dbt, "bare": _build_bare}[sys.argv[1]](Paths.from_environment())

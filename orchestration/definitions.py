@@ -1,0 +1,65 @@
+"""The Dagster project: assets from landing file to published view, jobs, schedule, sensor."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, landing_spec
+from orchestration.paths import Paths
+from orchestration.run import build_run_resource
+from orchestration.warehouse import dbt
+from orchestration.warehouse.assets import build_dbt_assets, build_serving_asset
+
+FIRST_REPLAY = "2009-12-01"
+
+
+def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None) -> dg.Definitions:
+    """Everything Dagster runs; `resources` replaces the resource `run`, for callers and tests."""
+    paths = Paths.from_environment()
+    raw_tables = build_raw_asset()
+    dbt_models = build_dbt_assets(paths, dbt.parse(paths))
+    public = [key for key in dbt_models.keys if key.path[0] in ("marts", "segments", "audiences")]
+    serving = build_serving_asset(public)
+    build = dg.define_asset_job(
+        "build",
+        selection=[raw_tables, dbt_models, serving],
+        executor_def=dg.in_process_executor,
+        description="Load what is new, check, build, publish. Launch it with the resource config "
+        "run.as_of to set the last day that it knows.",
+    )
+    replay = dg.define_asset_job(
+        "replay",
+        selection=[raw_tables, dbt_models, serving],
+        executor_def=dg.in_process_executor,
+        config=dg.PartitionedConfig(
+            partitions_def=dg.DailyPartitionsDefinition(FIRST_REPLAY, end_offset=1),
+            run_config_for_partition_key_fn=lambda day: {
+                "resources": {"run": {"config": {"as_of": day}}}
+            },
+        ),
+        description="Build past days again, each in data/replays/<date>, as they were then.",
+    )
+    daily = dg.ScheduleDefinition(
+        name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
+    )
+    fresh = dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)
+    )
+    definitions = dg.Definitions(
+        assets=[landing_spec(), raw_tables, dbt_models, serving],
+        jobs=[build, replay],
+        schedules=[daily],
+        sensors=[build_landing_sensor(build.name)],
+        resources=resources or {"run": build_run_resource()},
+    )
+    return definitions.map_asset_specs(
+        func=lambda spec: spec.replace_attributes(freshness_policy=fresh)
+        if spec.key.path[-1] != "landing"
+        else spec
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster dev` and `dg` load."""
+    return build_definitions()

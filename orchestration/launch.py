@@ -1,0 +1,68 @@
+"""Runs the Dagster jobs in this process, for the command line, benchmarks and tests."""
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.definitions import build_definitions
+from orchestration.paths import Paths
+from orchestration.run import build_run_resource
+from orchestration.warehouse.workspace import Workspace, choose_workspace
+
+
+class BuildError(Exception):
+    """A build that failed; the message says which step and why."""
+
+
+def dagster_home(paths: Paths) -> Path:
+    """The folder of Dagster's own records, made when it is missing."""
+    home = paths.data / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(__file__).parent / "dagster.yaml", home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def run_build(
+    paths: Paths,
+    as_of: date,
+    progress: Callable[[str], None],
+    seconds: dict[str, float],
+    wait_seconds: float = 600,
+) -> Workspace:
+    """Run the job `build` as of a date; `seconds` fills with the time of each step.
+
+    Returns where the result is. Raises BuildError when a step fails: readers then keep what
+    was published last.
+    """
+    dagster_home(paths)
+    run = build_run_resource(progress, seconds, wait_seconds)
+    job = build_definitions({"run": run}).resolve_job_def("build")
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={
+                "resources": {"run": {"config": {"as_of": as_of.isoformat()}}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    if not result.success:
+        raise BuildError(_why(result))
+    return choose_workspace(paths, as_of)
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The first failed step and the message of the error that it began with."""
+    for event in result.all_events:
+        error = getattr(event.event_specific_data, "error", None)
+        if event.is_failure and error is not None:
+            while error.cause is not None:
+                error = error.cause
+            message = error.message.strip().split(": ", 1)[-1]
+            return f"{event.step_key or 'start'}: {message}"
+    return "the build failed; see the log of the run in Dagster's UI (make ui)"

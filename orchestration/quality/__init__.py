@@ -1,0 +1,1 @@
+"""Guards the border: what may enter from a source system."""

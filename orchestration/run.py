@@ -1,0 +1,58 @@
+"""What the steps of one build share: its as-of day, its lock, its progress and step times."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from orchestration.paths import Paths
+from orchestration.warehouse.lock import build_lock
+
+
+@dataclass
+class BuildRun:
+    """One build in progress. `seconds` fills with the wall time of each step."""
+
+    as_of: date
+    progress: Callable[[str], None]
+    seconds: dict[str, float]
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Tell and time one step."""
+        self.progress(f"== {name}")
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+
+
+def build_run_resource(
+    progress: Callable[[str], None] | None = None,
+    seconds: dict[str, float] | None = None,
+    wait_seconds: float = 600,
+) -> dg.ResourceDefinition:
+    """The resource `run`: holds the build lock from the first step of a run to its end.
+
+    Config `as_of` is the last day that the build knows, today (UTC) when it is left out.
+    Progress and the seconds of each step go where the caller says, else to the log of the run.
+    """
+
+    @dg.resource(
+        config_schema={
+            "as_of": dg.Field(
+                str, is_required=False, description="Last day that the build knows, YYYY-MM-DD."
+            )
+        },
+        description="The build in progress; one at a time.",
+    )
+    def run(context: dg.InitResourceContext) -> Iterator[BuildRun]:
+        tell = progress or (context.log.info if context.log else lambda _line: None)
+        text = context.resource_config.get("as_of")
+        as_of = date.fromisoformat(text) if text else datetime.now(UTC).date()
+        with build_lock(Paths.from_environment().lock, "the build", wait_seconds, tell):
+            yield BuildRun(as_of, tell, {} if seconds is None else seconds)
+
+    return run

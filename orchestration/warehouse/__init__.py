@@ -1,0 +1,1 @@
+"""The warehouse file: locked while it is built, published for those who read it."""

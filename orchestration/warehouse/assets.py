@@ -1,0 +1,167 @@
+"""Dagster assets of the warehouse: the dbt project, and what is published of it to readers."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import duckdb
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt.asset_utils import get_asset_check_key_for_test
+from dbt.contracts.graph.manifest import Manifest
+
+from orchestration.ingest.ledger import read_ledger
+from orchestration.paths import Paths
+from orchestration.run import BuildRun
+from orchestration.warehouse import dbt, serving
+from orchestration.warehouse.workspace import (
+    Workspace,
+    choose_workspace,
+    code_version,
+    finish_build,
+    start_build,
+)
+
+PUBLIC_SCHEMAS = ("marts", "segments", "audiences")
+KEPT_VERSIONS = 3
+SERVING = dg.AssetKey("serving")
+
+
+class Translator(DagsterDbtTranslator):
+    """Assets are named as readers know them, schema and relation, and grouped by layer."""
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> dg.AssetSpec:
+        """The asset of a node: key, group and owner differ from dagster-dbt's own choice."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
+        if node["resource_type"] == "source":
+            return spec.replace_attributes(key=dg.AssetKey(["raw", node["name"]]))
+        group = "reference" if node["resource_type"] == "seed" else node["fqn"][1]
+        return spec.replace_attributes(
+            key=dg.AssetKey([node["schema"], node["alias"]]),
+            group_name=group,
+            owners=[f"team:{node.get('group') or 'analytics'}"],
+        )
+
+
+def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
+    """All seeds, models and data tests as assets and checks of one op."""
+    content = dbt.manifest_json(paths)
+    translator = Translator()
+
+    @dbt_assets(
+        manifest=content,
+        exclude="resource_type:unit_test",
+        name="dbt_models",
+        dagster_dbt_translator=translator,
+        pool="warehouse",
+    )
+    def dbt_models(
+        context: dg.AssetExecutionContext, run: dg.ResourceParam[BuildRun]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        workspace = choose_workspace(paths, run.as_of)
+        start = start_build(workspace, paths, read_ledger(paths), run.progress)
+        if start.reason:
+            run.progress(f"everything is built anew: {start.reason}")
+        with run.step("build"):
+            results = dbt.build(
+                manifest,
+                paths,
+                workspace.warehouse,
+                run.as_of,
+                start.full_refresh,
+                run.progress,
+            )
+        yield from _dagster_results(results, content, translator, _row_counts(workspace))
+        failed = [result for result in results if not result.passed]
+        if failed:
+            raise dg.Failure(_describe_failures(failed), allow_retries=False)
+        finish_build(workspace, start)
+
+    return dbt_models
+
+
+def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The file that readers open, switched as a whole when everything before has passed."""
+
+    @dg.asset(
+        key=SERVING,
+        deps=public_keys,
+        group_name="serving",
+        owners=["team:data-engineering"],
+        kinds={"duckdb"},
+        pool="warehouse",
+        description="The published file: schemas marts, segments and audiences of the last build "
+        "that passed. Readers open data/serving.duckdb, which leads to it.",
+    )
+    def published(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
+        workspace = choose_workspace(Paths.from_environment(), run.as_of)
+        about = {"as_of": run.as_of.isoformat(), "code_version": code_version()}
+        with run.step("publish"):
+            result = serving.publish(
+                workspace.warehouse,
+                workspace.serving,
+                workspace.versions,
+                PUBLIC_SCHEMAS,
+                about,
+                KEPT_VERSIONS,
+                run.progress,
+            )
+        return dg.MaterializeResult(
+            metadata={"file": str(result.file), "rows": dg.MetadataValue.json(result.rows)}
+        )
+
+    return published
+
+
+def _dagster_results(
+    results: list[dbt.NodeResult],
+    manifest: Mapping[str, Any],
+    translator: Translator,
+    row_counts: Mapping[tuple[str, str], int],
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    for result in results:
+        node = manifest["nodes"].get(result.unique_id)
+        if node is None:
+            continue
+        if node["resource_type"] in ("model", "seed"):
+            if not result.passed:
+                continue
+            rows = row_counts.get((node["schema"], node["alias"]))
+            yield dg.MaterializeResult(
+                asset_key=translator.get_asset_spec(manifest, result.unique_id, None).key,
+                metadata={
+                    "seconds": result.seconds,
+                    **({} if rows is None else {"dagster/row_count": rows}),
+                },
+            )
+        elif node["resource_type"] == "test" and result.status != "skipped":
+            check = get_asset_check_key_for_test(manifest, translator, result.unique_id, None)
+            if check is not None:
+                yield dg.AssetCheckResult(
+                    passed=result.passed,
+                    asset_key=check.asset_key,
+                    check_name=check.name,
+                    metadata={"failures": result.failures},
+                )
+
+
+def _row_counts(workspace: Workspace) -> dict[tuple[str, str], int]:
+    """Rows of each table of the warehouse."""
+    with duckdb.connect(str(workspace.warehouse)) as warehouse:
+        tables = warehouse.execute(
+            "select schema_name, table_name, estimated_size from duckdb_tables()"
+        ).fetchall()
+    return {(schema, name): rows for schema, name, rows in tables}
+
+
+def _describe_failures(failed: list[dbt.NodeResult]) -> str:
+    lines = [
+        f"{result.name}: {result.message}" for result in failed if result.status != "skipped"
+    ]
+    skipped = sum(result.status == "skipped" for result in failed)
+    return (
+        f"{len(lines)} of the models and tests failed, {skipped} were left out because of them; "
+        "readers keep the last good version. " + " | ".join(lines)
+    )

@@ -1,0 +1,134 @@
+"""dbt in this process: the parsed project and one build of it."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from dbt.artifacts.schemas.results import NodeStatus, TestStatus
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt_common.events.base_types import EventMsg
+
+from orchestration.paths import PROJECT, Paths
+
+_QUIET = ("--quiet", "--log-level", "none", "--no-use-colors", "--no-print")
+_PASSED = {NodeStatus.Success, TestStatus.Pass, TestStatus.Warn, NodeStatus.NoOp}
+
+
+class DbtError(Exception):
+    """dbt could not parse or build the project; the message says what failed and why."""
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one model, seed or test."""
+
+    unique_id: str
+    name: str
+    status: str
+    passed: bool
+    seconds: float
+    failures: int
+    message: str
+
+
+def parse(paths: Paths) -> Manifest:
+    """The project's manifest; fast when nothing has changed since the last time."""
+    _point_profile_to(paths.warehouse)
+    result = dbtRunner().invoke(["parse", *_places(paths), *_QUIET])
+    if not isinstance(result.result, Manifest):
+        raise DbtError(f"dbt cannot read the project: {_first_lines(result.exception)}")
+    return result.result
+
+
+def manifest_json(paths: Paths) -> dict[str, Any]:
+    """The manifest that the last `parse` wrote, as dbt's artefact."""
+    content: dict[str, Any] = json.loads((_target(paths) / "manifest.json").read_text())
+    return content
+
+
+def build(
+    manifest: Manifest,
+    paths: Paths,
+    warehouse: Path,
+    as_of: date,
+    full_refresh: bool,
+    progress: Callable[[str], None],
+    listeners: Sequence[Callable[[EventMsg], None]] = (),
+) -> list[NodeResult]:
+    """Build and test all seeds, models and data tests in `warehouse` as of a date.
+
+    Unit tests are left out: they test the code, not the data. Returns one result a node, also
+    when some failed; raises DbtError when dbt could not even begin. `listeners` hear every
+    event of dbt.
+    """
+    _point_profile_to(warehouse)
+    # dbt scans the environment for secrets at every line that it logs: no lines, no scans.
+    arguments = [
+        "build",
+        *("--exclude-resource-type", "unit_test"),
+        *("--vars", json.dumps({"as_of": as_of.isoformat()})),
+        *(("--full-refresh",) if full_refresh else ()),
+        *_places(paths),
+        *_QUIET,
+    ]
+    teller = _Teller(progress)
+    invocation = dbtRunner(manifest=manifest, callbacks=[teller.tell, *listeners]).invoke(arguments)
+    if invocation.result is None or not hasattr(invocation.result, "results"):
+        raise DbtError(_first_lines(invocation.exception))
+    return [_node_result(result) for result in invocation.result.results]
+
+
+class _Teller:
+    """Tells progress: one line for each model as it ends, and for each failed test."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress = progress
+
+    def tell(self, event: EventMsg) -> None:
+        if event.info.name == "LogModelResult":
+            data = event.data
+            relation = f"{data.node_info.node_relation.schema}.{data.node_info.node_relation.alias}"
+            self._progress(f"model {relation:<44} {data.status:<10} {data.execution_time:6.2f} s")
+        elif event.info.name == "LogTestResult" and event.data.status not in ("pass", "warn"):
+            self._progress(f"test  {event.data.name:<44} {event.data.status}")
+
+
+def _node_result(result: Any) -> NodeResult:
+    return NodeResult(
+        unique_id=result.node.unique_id,
+        name=result.node.name,
+        status=str(result.status),
+        passed=result.status in _PASSED,
+        seconds=result.execution_time,
+        failures=result.failures or 0,
+        message=_first_lines(result.message),
+    )
+
+
+def _first_lines(message: object) -> str:
+    """At most three lines of a message: enough to say where, too little to hold rows."""
+    return " ".join(str(message or "").strip().splitlines()[:3])
+
+
+def _point_profile_to(warehouse: Path) -> None:
+    # profiles.yml reads the path from the environment, so that dbt on its own works as well.
+    os.environ["SEGMENT_OF_ONE_WAREHOUSE"] = str(warehouse)
+    os.environ["DO_NOT_TRACK"] = "1"
+
+
+def _target(paths: Paths) -> Path:
+    return paths.data / "dbt"
+
+
+def _places(paths: Paths) -> tuple[str, ...]:
+    return (
+        *("--project-dir", str(PROJECT)),
+        *("--profiles-dir", str(PROJECT)),
+        *("--target-path", str(_target(paths))),
+        *("--log-path", str(paths.logs)),
+    )

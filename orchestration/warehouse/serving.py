@@ -1,0 +1,550 @@
+"""Publish a finished warehouse: readers see the version before or the new one, never a mixture.
+
+Each version is a DuckDB file of its own in the folder `versions`, and a link names the one to
+read. A rename over one name would not do: a process that still has the old file open gets the
+old data again when it connects by that name, and a stale .wal could be taken for the new file's.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.warehouse.lock import explain_open_error, is_disk_full
+
+# The steps of a publication in their order, as `after_step` is told them.
+STEPS = (
+    "remove leftovers",
+    "create file",
+    "copy tables",
+    "create views",
+    "describe",
+    "close file",
+    "sync file",
+    "name file",
+    "switch link",
+    "remove old versions",
+)
+
+# Readers with DuckDB 1.2 or later can open the published files.
+STORAGE_VERSION = "v1.2.0"
+
+# Segments are many and each is a filter of a mart: they stay views, all else becomes a table.
+VIEW_SCHEMA = "segments"
+
+_DRAFT = "serving_draft"
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_VERSIONS = "serving-[0-9]*T[0-9]*Z-*.duckdb"
+_VIEW_HEAD = re.compile(r'create view (?:"(?:[^"]|"")*"|[^"])*? as ', re.IGNORECASE)
+_NAME_AND_DOT = re.compile(rb'\A(?:"(?:[^"]|"")*"|[^\s."]+)\s*\.\s*')
+
+_Key = tuple[str, str]
+
+
+class PublishError(Exception):
+    """Readers keep what they had; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published version: its file, and the rows of each `schema.relation` in it."""
+
+    file: Path
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Relation:
+    """A table (`create_view` is None) or view of the warehouse."""
+
+    schema: str
+    name: str
+    comment: str | None
+    create_view: str | None
+
+    @property
+    def key(self) -> _Key:
+        return self.schema.lower(), self.name.lower()
+
+
+@dataclass(frozen=True)
+class _View:
+    """A view that can be read without the warehouse: its statement and what it reads."""
+
+    relation: _Relation
+    statement: str
+    reads: frozenset[_Key]
+
+
+def _go_on(_step: str) -> None:
+    """Do nothing after a step."""
+
+
+def publish(
+    warehouse: Path,
+    link: Path,
+    versions: Path,
+    schemas: Sequence[str],
+    about: Mapping[str, str],
+    keep: int,
+    progress: Callable[[str], None],
+    after_step: Callable[[str], None] = _go_on,
+) -> Published:
+    """Copy `schemas` of `warehouse` to a new file in `versions` and point `link` to it.
+
+    Views of the schema `segments` stay views if all that they read is published; every other
+    relation becomes a table. `about` is kept in meta.published. The last `keep` versions stay;
+    with one, a reader that is just opening the version before may find it gone and try again.
+    The caller holds the build lock. Raises PublishError, and then `link` is as it was.
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}: at least the version that is published must stay")
+    if link.exists() and not link.is_symlink():
+        raise PublishError(f"{link} is not a link: move it away, then publish again")
+    try:
+        with ExitStack() as cleanup:
+            cleanup.callback(_remove_drafts, link, versions)
+            published = _publish(warehouse, link, versions, schemas, about, progress, after_step)
+    except (duckdb.Error, OSError) as error:
+        raise PublishError(_explain(error, warehouse, versions)) from error
+    _remove_old(link, versions, keep)
+    after_step("remove old versions")
+    progress(f"published {published.file.name}, {published.file.stat().st_size / 1e6:,.0f} MB")
+    return published
+
+
+def rollback(link: Path, versions: Path) -> Path:
+    """Point `link` to the version before the present one, and return that file.
+
+    The next publication removes the version that was rolled back from.
+    """
+    if not link.is_symlink():
+        raise PublishError(f"{link} is not a link to a published version: publish first")
+    present = link.readlink().name
+    earlier = [file for file in _published(versions) if file.name < present]
+    if not earlier:
+        raise PublishError(f"{versions} has no version before {present} to roll back to")
+    _switch(link, earlier[-1])
+    return earlier[-1]
+
+
+def read_meta(link: Path) -> dict[str, str]:
+    """What meta.published says of the version that `link` points to."""
+    if not link.exists():
+        raise PublishError(f"{link} leads to no file: publish first")
+    with duckdb.connect(str(link), read_only=True) as connection:
+        return dict(connection.execute("select key, value from meta.published").fetchall())
+
+
+# --- Writing the file -------------------------------------------------------------------------
+
+
+def _publish(
+    warehouse: Path,
+    link: Path,
+    versions: Path,
+    schemas: Sequence[str],
+    about: Mapping[str, str],
+    progress: Callable[[str], None],
+    after_step: Callable[[str], None],
+) -> Published:
+    """All steps but the removal of old versions; a failure may leave a draft."""
+    versions.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(link, versions)
+    after_step("remove leftovers")
+    version = _next_version(versions)
+    draft = versions / f".tmp-{version}.duckdb"
+    file = versions / f"serving-{version}.duckdb"
+    rows = _write(warehouse, draft, schemas, {**about, "version": version}, progress, after_step)
+    _sync_file(draft)
+    after_step("sync file")
+    _name_file(draft, file)
+    after_step("name file")
+    _switch(link, file)
+    after_step("switch link")
+    return Published(file, rows)
+
+
+def _write(
+    warehouse: Path,
+    draft: Path,
+    schemas: Sequence[str],
+    about: Mapping[str, str],
+    progress: Callable[[str], None],
+    after_step: Callable[[str], None],
+) -> dict[str, int]:
+    """Write the whole new version to `draft`; rows of each relation."""
+    # A view names the catalogue that it was made in, and DuckDB calls that as the file.
+    catalogue = warehouse.stem
+    with _connect(warehouse, catalogue, draft) as connection:
+        _create_schemas(connection, schemas)
+        after_step("create file")
+        relations = _relations(connection, catalogue, schemas)
+        views = _views(connection, catalogue, relations)
+        kept = {view.relation for view in views}
+        tables = [relation for relation in relations if relation not in kept]
+        progress(f"publishing {len(tables):,} tables and {len(views):,} views")
+        rows = _copy_tables(connection, catalogue, tables)
+        after_step("copy tables")
+        _create_views(connection, views)
+        _copy_column_comments(connection, catalogue, relations)
+        after_step("create views")
+        connection.execute(f"detach {_quoted(catalogue)}")
+        # Counted without the warehouse: a view that still needs it fails here, not at a reader.
+        rows |= {view.relation: _count(connection, view.relation) for view in views}
+        _describe(connection, about, rows)
+        after_step("describe")
+        connection.execute(f"checkpoint {_DRAFT}")
+        connection.execute(f"detach {_DRAFT}")
+    if _wal(draft).exists():
+        raise PublishError(f"{_wal(draft)} was left: the new version is not complete")
+    after_step("close file")
+    _report(rows, progress)
+    return {f"{relation.schema}.{relation.name}": count for relation, count in rows.items()}
+
+
+@contextmanager
+def _connect(warehouse: Path, catalogue: str, draft: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    settings: dict[str, Any] = {
+        "threads": 2,
+        "preserve_insertion_order": False,
+        "temp_directory": str(draft.with_suffix(".spill")),
+    }
+    with duckdb.connect(config=settings) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach {_literal(str(warehouse))} as {_quoted(catalogue)} (read_only)")
+        connection.execute(
+            f"attach {_literal(str(draft))} as {_DRAFT} (storage_version '{STORAGE_VERSION}')"
+        )
+        yield connection
+
+
+def _create_schemas(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str]) -> None:
+    for schema in [*schemas, "meta"]:
+        connection.execute(f"create schema if not exists {_DRAFT}.{_quoted(schema)}")
+
+
+def _relations(
+    connection: duckdb.DuckDBPyConnection, catalogue: str, schemas: Sequence[str]
+) -> list[_Relation]:
+    """The tables and views of `schemas`, by schema and name."""
+    rows = connection.execute(
+        """
+        with relations as (
+            select database_name, schema_name, table_name, comment, null as create_view
+            from duckdb_tables()
+            where not internal
+            union all
+            select database_name, schema_name, view_name, comment, sql
+            from duckdb_views()
+            where not internal
+        )
+        select schema_name, table_name, comment, create_view
+        from relations
+        where database_name = $catalogue and list_contains($schemas, schema_name)
+        order by schema_name, table_name
+        """,
+        {"catalogue": catalogue, "schemas": list(schemas)},
+    ).fetchall()
+    return [_Relation(*row) for row in rows]
+
+
+def _copy_tables(
+    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Iterable[_Relation]
+) -> dict[_Relation, int]:
+    # A view that names a relation without its schema finds it as it did in the warehouse.
+    connection.execute(f"use {_quoted(catalogue)}")
+    rows = {}
+    for relation in relations:
+        name = _quoted(relation.schema, relation.name)
+        with _naming(relation):
+            rows[relation] = _scalar(
+                connection,
+                f"create table {_DRAFT}.{name} as select * from {_quoted(catalogue)}.{name}",
+            )
+        if relation.comment is not None:
+            connection.execute(f"comment on table {_DRAFT}.{name} is {_literal(relation.comment)}")
+    return rows
+
+
+def _copy_column_comments(
+    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Iterable[_Relation]
+) -> None:
+    published = {(relation.schema, relation.name) for relation in relations}
+    comments = connection.execute(
+        """
+        select schema_name, table_name, column_name, comment
+        from duckdb_columns()
+        where database_name = ? and comment is not null
+        """,
+        [catalogue],
+    ).fetchall()
+    for schema, table, column, comment in comments:
+        if (schema, table) in published:
+            name = _quoted(_DRAFT, schema, table, column)
+            connection.execute(f"comment on column {name} is {_literal(comment)}")
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection,
+    about: Mapping[str, str],
+    rows: Mapping[_Relation, int],
+) -> None:
+    """Write the tables meta.published and meta.relations."""
+    published = {**about, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    connection.execute(f"create table {_DRAFT}.meta.published (key varchar, value varchar)")
+    connection.executemany(
+        f"insert into {_DRAFT}.meta.published values (?, ?)", list(published.items())
+    )
+    connection.execute(
+        f"create table {_DRAFT}.meta.relations "
+        "(schema_name varchar, relation_name varchar, row_count bigint)"
+    )
+    if rows:
+        connection.executemany(
+            f"insert into {_DRAFT}.meta.relations values (?, ?, ?)",
+            [(relation.schema, relation.name, count) for relation, count in rows.items()],
+        )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> int:
+    name = _quoted(_DRAFT, relation.schema, relation.name)
+    with _naming(relation):
+        count: int = _scalar(connection, f"select count(*) from {name}")
+    return count
+
+
+@contextmanager
+def _naming(relation: _Relation) -> Iterator[None]:
+    """Say which relation could not be read; errors of the disk pass."""
+    what = f"{relation.schema}.{relation.name} cannot be published"
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise PublishError(f"{what}: {str(error).splitlines()[0]}") from error
+    except (duckdb.DataError, duckdb.ProgrammingError) as error:
+        # The text may quote a value, and a value may be personal.
+        raise PublishError(f"{what}: {type(error).__name__} in one of its columns") from None
+
+
+def _report(rows: Mapping[_Relation, int], progress: Callable[[str], None]) -> None:
+    for schema in sorted({relation.schema for relation in rows}):
+        counts = [count for relation, count in rows.items() if relation.schema == schema]
+        progress(f"{schema}: {len(counts):,} relations, {sum(counts):,} rows")
+
+
+# --- Views ------------------------------------------------------------------------------------
+
+
+def _views(
+    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Sequence[_Relation]
+) -> list[_View]:
+    """The views that stay views, each after those that it reads."""
+    published = {relation.key for relation in relations}
+    candidates = (_stand_alone(connection, catalogue, relation) for relation in relations)
+    views = {view.relation.key: view for view in candidates if view and view.reads <= published}
+    order = TopologicalSorter({key: view.reads & views.keys() for key, view in views.items()})
+    return [views[key] for key in order.static_order()]
+
+
+def _stand_alone(
+    connection: duckdb.DuckDBPyConnection, catalogue: str, relation: _Relation
+) -> _View | None:
+    """The view without the name of the warehouse's catalogue; None if it must be a table."""
+    if relation.schema != VIEW_SCHEMA or relation.create_view is None:
+        return None
+    head = _VIEW_HEAD.match(relation.create_view)
+    if head is None:
+        return None
+    query = relation.create_view[head.end() :].rstrip().removesuffix(";")
+    tree = json.loads(_scalar(connection, "select json_serialize_sql(?)", [query]))
+    nodes = list(_nodes(tree))
+    tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
+    # A table function, such as one that reads files, may give a reader something else or nothing.
+    if (
+        tree["error"]
+        or any(node.get("type") == "TABLE_FUNCTION" for node in nodes)
+        or any(table["catalog_name"].lower() not in ("", catalogue.lower()) for table in tables)
+    ):
+        return None
+    statement = head[0] + _without_names(query, _catalogue_places(nodes, tables))
+    return _View(relation, statement, _reads(nodes, tables))
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the tree of a parsed statement."""
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for child in tree:
+            yield from _nodes(child)
+
+
+def _catalogue_places(
+    nodes: Sequence[dict[str, Any]], tables: Sequence[dict[str, Any]]
+) -> list[int]:
+    """Where the catalogue is named, in bytes: before tables, and columns with a full name."""
+    named = [table for table in tables if table["catalog_name"]]
+    full_names = {
+        (table["catalog_name"], table["schema_name"], table["table_name"]) for table in named
+    }
+    columns = [
+        node
+        for node in nodes
+        if node.get("type") == "COLUMN_REF" and tuple(node["column_names"][:3]) in full_names
+    ]
+    return [node["query_location"] for node in [*named, *columns]]
+
+
+def _without_names(query: str, places: Iterable[int]) -> str:
+    """The query without the name and dot that start at each of `places`, all else untouched."""
+    text = query.encode()
+    for place in sorted(places, reverse=True):
+        text = text[:place] + _NAME_AND_DOT.sub(b"", text[place:], count=1)
+    return text.decode()
+
+
+def _reads(nodes: Sequence[dict[str, Any]], tables: Sequence[dict[str, Any]]) -> frozenset[_Key]:
+    """The relations that a query reads, its own `with` queries left out."""
+    own = {entry["key"].lower() for node in nodes for entry in _with_queries(node)}
+    keys = {(table["schema_name"].lower(), table["table_name"].lower()) for table in tables}
+    return frozenset(keys - {("", name) for name in own})
+
+
+def _with_queries(node: dict[str, Any]) -> list[dict[str, Any]]:
+    queries: list[dict[str, Any]] = node.get("cte_map", {}).get("map", [])
+    return queries
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, views: Sequence[_View]) -> None:
+    connection.execute(f"use {_DRAFT}")
+    for view in views:
+        with _naming(view.relation):
+            connection.execute(view.statement)
+        if view.relation.comment is not None:
+            name = _quoted(view.relation.schema, view.relation.name)
+            connection.execute(f"comment on view {name} is {_literal(view.relation.comment)}")
+    connection.execute("use memory")
+
+
+# --- Files ------------------------------------------------------------------------------------
+
+
+def _published(versions: Path) -> list[Path]:
+    """The whole versions, oldest first."""
+    return sorted(versions.glob(_VERSIONS))
+
+
+def _next_version(versions: Path) -> str:
+    """The time in UTC and a random suffix; sorts after all versions even if the clock went back."""
+    now = datetime.now(UTC)
+    for file in _published(versions)[-1:]:
+        last = datetime.strptime(file.name.split("-")[1], _STAMP).replace(tzinfo=UTC)
+        now = max(now, last + timedelta(microseconds=1))
+    return f"{now.strftime(_STAMP)}-{secrets.token_hex(2)}"
+
+
+def _remove_leftovers(link: Path, versions: Path) -> None:
+    """Remove drafts, and versions after the linked one: never served, or rolled back from."""
+    _remove_drafts(link, versions)
+    files = _published(versions)
+    served = link.resolve()
+    if served in [file.resolve() for file in files]:
+        for file in files:
+            if file.name > served.name:
+                file.unlink()
+
+
+def _remove_drafts(link: Path, versions: Path) -> None:
+    _link_draft(link).unlink(missing_ok=True)
+    for draft in versions.glob(".tmp-*"):
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        else:
+            draft.unlink()
+
+
+def _sync_file(draft: Path) -> None:
+    """Make the file read-only and wait until the disk has it."""
+    draft.chmod(0o444)
+    _sync(draft)
+
+
+def _name_file(draft: Path, file: Path) -> None:
+    draft.rename(file)
+    _sync(file.parent)
+
+
+def _switch(link: Path, file: Path) -> None:
+    """Point `link` to `file` in one step; a reader finds the one or the other."""
+    new = _link_draft(link)
+    new.unlink(missing_ok=True)
+    new.symlink_to(os.path.relpath(file.resolve(), link.parent.resolve()))
+    new.replace(link)
+    _sync(link.parent)
+
+
+def _remove_old(link: Path, versions: Path, keep: int) -> None:
+    """Remove all but the last `keep` versions; a reader that has one open keeps it till then."""
+    for file in _published(versions)[:-keep]:
+        if file.name != link.readlink().name:
+            file.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link_draft(link: Path) -> Path:
+    return link.with_name(f".tmp-{link.name}")
+
+
+def _wal(file: Path) -> Path:
+    return file.with_name(f"{file.name}.wal")
+
+
+def _explain(error: Exception, warehouse: Path, versions: Path) -> str:
+    if isinstance(error, duckdb.Error) and not is_disk_full(error):
+        return explain_open_error(error, versions if ".tmp-" in str(error) else warehouse)
+    if not is_disk_full(error):
+        return f"nothing was published: {error}"
+    kept = _published(versions)
+    size = sum(file.stat().st_size for file in kept)
+    free = shutil.disk_usage(versions).free
+    return (
+        f"no space left in {versions}: {free / 1e6:,.0f} MB are free and a new version needs more. "
+        f"Free some space (versions kept: {len(kept)}, {size / 1e6:,.0f} MB), then publish "
+        "again; readers keep the version that they have"
+    )
+
+
+# --- SQL text ---------------------------------------------------------------------------------
+
+
+def _quoted(*parts: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[str] = ()) -> Any:
+    row = connection.execute(sql, list(parameters)).fetchone()
+    assert row is not None
+    return row[0]

@@ -1,0 +1,181 @@
+"""Which warehouse file a build works in, and whether it can go on from the last build.
+
+The incremental models remember the last load that they hold (docs/decisions.md). That is enough
+to go on from as long as the code is the same, the as-of day does not move back, and no earlier
+load holds rows that the old as-of day hid and the new one shows. Otherwise everything is built
+anew from the raw files, and the reason is told.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contract import load_contract
+from orchestration.ingest.ledger import Load
+from orchestration.ingest.loader import create_raw_views
+from orchestration.paths import PROJECT, Paths
+
+_BUILDS = """
+create table if not exists meta.builds (
+    started_at timestamp,
+    finished_at timestamp,
+    as_of date,
+    last_load_id bigint,
+    code_version varchar,
+    is_full_refresh boolean
+)
+"""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The files of one build. A replay of a past date has its own, apart from the readers'."""
+
+    as_of: date
+    warehouse: Path
+    serving: Path
+    versions: Path
+    is_replay: bool
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a build starts; `reason` says why everything is built anew, None when it is not."""
+
+    started_at: datetime
+    reason: str | None
+
+    @property
+    def full_refresh(self) -> bool:
+        """True when everything is built anew."""
+        return self.reason is not None
+
+
+def choose_workspace(paths: Paths, as_of: date) -> Workspace:
+    """The main warehouse, or a replay's own when `as_of` lies before its last build."""
+    newest = _newest_as_of(paths.warehouse)
+    if newest is None or as_of >= newest:
+        return Workspace(as_of, paths.warehouse, paths.serving, paths.versions, False)
+    folder = paths.replays / as_of.isoformat()
+    return Workspace(
+        as_of, folder / "warehouse.duckdb", folder / "serving.duckdb", folder / "serving", True
+    )
+
+
+def start_build(
+    workspace: Workspace, paths: Paths, loads: Sequence[Load], progress: Callable[[str], None]
+) -> Start:
+    """Bring the raw views of the warehouse up to date, and note that a build starts."""
+    workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    _set_aside_if_unreadable(workspace.warehouse, progress)
+    started_at = datetime.now(UTC).replace(tzinfo=None)
+    version = code_version()
+    with duckdb.connect(str(workspace.warehouse)) as warehouse:
+        warehouse.execute("create schema if not exists meta")
+        warehouse.execute(_BUILDS)
+        create_raw_views(warehouse, paths, load_contract())
+        reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version)
+        last_load_id = max((load.load_id for load in loads), default=0)
+        warehouse.execute(
+            "insert into meta.builds values (?, null, ?, ?, ?, ?)",
+            [started_at, workspace.as_of, last_load_id, version, reason is not None],
+        )
+    return Start(started_at, reason)
+
+
+def finish_build(workspace: Workspace, start: Start) -> None:
+    """Note that the build that `start` began has built and tested all models."""
+    with duckdb.connect(str(workspace.warehouse)) as warehouse:
+        warehouse.execute(
+            "update meta.builds set finished_at = ? where started_at = ?",
+            [datetime.now(UTC).replace(tzinfo=None), start.started_at],
+        )
+
+
+def code_version(project: Path = PROJECT) -> str:
+    """A hash over all that decides what the models hold, data aside."""
+    digest = hashlib.sha256()
+    for folder in ("models", "macros", "seeds"):
+        for file in sorted((project / folder).rglob("*")):
+            if file.is_file():
+                digest.update(str(file.relative_to(project)).encode())
+                digest.update(file.read_bytes())
+    digest.update((project / "dbt_project.yml").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _newest_as_of(warehouse: Path) -> date | None:
+    if not warehouse.exists():
+        return None
+    with duckdb.connect(str(warehouse)) as connection:
+        known = connection.execute(
+            "select 1 from duckdb_tables() where schema_name = 'meta' and table_name = 'builds'"
+        ).fetchall()
+        if not known:
+            return None
+        [(newest,)] = connection.execute("select max(as_of) from meta.builds").fetchall()
+    return newest if isinstance(newest, date) else None
+
+
+def _reason_to_rebuild(
+    warehouse: duckdb.DuckDBPyConnection, as_of: date, loads: Sequence[Load], version: str
+) -> str | None:
+    """Why the incremental models cannot go on; None when they can."""
+    builds = warehouse.execute(
+        """
+        select finished_at, as_of, last_load_id, code_version, is_full_refresh
+        from meta.builds
+        order by started_at desc
+        """
+    ).fetchall()
+    if not builds:
+        return "first build"
+    finished_at, last_as_of, last_load_id, last_version, was_full = builds[0]
+    if finished_at is None and was_full:
+        return "the last full build did not finish"
+    if last_version != version:
+        return "models, macros, seeds or project settings changed"
+    if as_of < last_as_of:
+        return f"as_of moves back from {last_as_of}"
+    if not loads:
+        return None
+    known_until = datetime.combine(last_as_of, time.max)
+    hidden = [
+        load
+        for load in loads
+        if load.load_id <= last_load_id and _latest_knowledge(load) > known_until
+    ]
+    if hidden and as_of > last_as_of:
+        return f"{len(hidden)} earlier loads hold rows from after {last_as_of}"
+    return None
+
+
+def _latest_knowledge(load: Load) -> datetime:
+    """The latest moment at which a row of the load becomes known."""
+    moments = [datetime.min]
+    if load.latest_event_at:
+        moments.append(load.latest_event_at)
+    if load.delivered_on:
+        moments.append(datetime.combine(load.delivered_on, time.min))
+    return max(moments)
+
+
+def _set_aside_if_unreadable(warehouse: Path, progress: Callable[[str], None]) -> None:
+    """Move a damaged warehouse away: the raw files are the truth, it is built from them anew."""
+    if not warehouse.exists():
+        return
+    try:
+        duckdb.connect(str(warehouse)).close()
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise
+        aside = warehouse.with_name(f"{warehouse.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        warehouse.rename(aside)
+        wal = warehouse.with_name(warehouse.name + ".wal")
+        if wal.exists():
+            wal.rename(aside.with_name(aside.name + ".wal"))
+        progress(f"{warehouse} cannot be read; moved to {aside.name} and built anew")

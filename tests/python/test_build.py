@@ -1,0 +1,223 @@
+"""The whole road on the demo group: what it finds, that it repeats, that increments add up."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.launch import BuildError
+from orchestration.paths import Paths
+from orchestration.warehouse.serving import read_meta
+from tests.python.conftest import UNTIL, build, copy_landing, differences
+
+LAYERS = ("marts", "pii", "segments", "identity", "entities")
+PERSONAS = (
+    "new_buyer",
+    "high_value_buyer",
+    "losing_buyer",
+    "vanished_buyer",
+    "abandoned_cart",
+    "birthday",
+)
+
+
+@pytest.fixture(scope="session")
+def truth(demo: Paths) -> duckdb.DuckDBPyConnection:
+    """A connection that sees the warehouse and the truth side by side."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{demo.warehouse}' as warehouse (read_only)")
+    connection.execute("use warehouse")
+    for name in ("record_person", "person_labels"):
+        connection.execute(
+            f"create view memory.main.{name} as from read_parquet('{demo.truth / name}.parquet')"
+        )
+    connection.execute(
+        """
+        create table memory.main.found as
+        select records.customer_id, record_person.person_id, record_person.source_entity
+        from memory.main.record_person
+        inner join marts.customer_records as records
+            using (source_system, source_entity, source_record_id)
+        """
+    )
+    return connection
+
+
+@pytest.mark.parametrize("persona", PERSONAS)
+def test_every_planted_persona_is_found_and_nobody_else(
+    truth: duckdb.DuckDBPyConnection, demo: Paths, persona: str
+) -> None:
+    planted = json.loads((demo.truth / "planted.json").read_text())["labels"][persona]
+    found = truth.execute(
+        f"""
+        with members as (select customer_id from segments.{persona}),
+        persons as (
+            select distinct members.customer_id, found.person_id
+            from members inner join memory.main.found using (customer_id)
+        ),
+        labelled as (select person_id from memory.main.person_labels where label = ?)
+        select
+            (select count(*) from members),
+            (select count(distinct person_id) from persons semi join labelled using (person_id)),
+            (select count(*) from persons anti join labelled using (person_id))
+        """,
+        [persona],
+    ).fetchall()
+    assert found == [(planted, planted, 0)]
+
+
+def test_identity_finds_persons(truth: duckdb.DuckDBPyConnection) -> None:
+    """Pairs of records (accounts, cards, contacts) of one person, found and wrongly found."""
+    [(precision, recall)] = truth.execute(
+        """
+        with found as (
+            select * from memory.main.found
+            where source_entity in ('accounts', 'loyalty_cards', 'contacts')
+        ),
+        both as (select count(*) as n from found group by customer_id, person_id),
+        customers as (select count(*) as n from found where customer_id is not null
+            group by customer_id),
+        persons as (select count(*) as n from found group by person_id),
+        pairs as (
+            select
+                (select sum(n * (n - 1) / 2) from both) as hit,
+                (select sum(n * (n - 1) / 2) from customers) as claimed,
+                (select sum(n * (n - 1) / 2) from persons) as true_pairs
+        )
+        select hit / claimed, hit / true_pairs from pairs
+        """
+    ).fetchall()
+    assert precision >= 0.98
+    assert recall >= 0.85
+
+
+def test_the_same_input_twice_gives_the_same_tables(
+    demo: Paths, demo_landing: Paths, tmp_path: Path
+) -> None:
+    again = copy_landing(demo_landing, Paths(tmp_path / "data"))
+    build(again)
+    assert differences(demo.warehouse, again.warehouse, LAYERS) == {}
+
+
+def test_three_daily_increments_equal_one_full_build(
+    demo: Paths, demo_landing: Paths, tmp_path: Path
+) -> None:
+    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
+    waiting = Paths(tmp_path / "waiting").landing
+    days = [UNTIL - timedelta(days=back) for back in (2, 1, 0)]
+    for day in days:
+        move_day(paths.landing, waiting, day)
+    build(paths, days[0] - timedelta(days=1))
+    for day in days:
+        move_day(waiting, paths.landing, day)
+        build(paths, day)
+    with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
+        kinds = warehouse.execute(
+            "select is_full_refresh from meta.builds order by started_at"
+        ).fetchall()
+    assert kinds == [(True,), (False,), (False,), (False,)]
+    assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
+
+
+def move_day(source: Path, target: Path, day: date) -> None:
+    files = list(source.glob(f"*/*/*{day.isoformat()}*"))
+    assert files, f"the demo has no files of {day}"
+    for file in files:
+        moved = target / file.relative_to(source)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(moved)
+
+
+def test_a_build_with_nothing_new_changes_nothing(
+    demo: Paths, demo_landing: Paths, tmp_path: Path
+) -> None:
+    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
+    build(paths)
+    build(paths)
+    assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
+
+
+def test_a_replay_shows_the_past_and_leaves_readers_alone(
+    demo_landing: Paths, tmp_path: Path
+) -> None:
+    """Built as of an earlier day, the warehouse equals one that never saw what came later."""
+    day = UNTIL - timedelta(days=1)
+    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
+    build(paths)
+    published = paths.serving.resolve()
+    replay = build(paths, day)
+    assert replay.is_replay
+    assert paths.serving.resolve() == published
+    assert read_meta(replay.serving)["as_of"] == day.isoformat()
+
+    then = copy_landing(demo_landing, Paths(tmp_path / "then"))
+    move_day(then.landing, tmp_path / "later", UNTIL)
+    build(then, day)
+    assert differences(then.warehouse, replay.warehouse, LAYERS) == {}
+
+
+def test_a_refused_file_stops_the_build_and_readers_keep_what_they_have(
+    demo_landing: Paths, tmp_path: Path
+) -> None:
+    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
+    build(paths)
+    published = paths.serving.resolve()
+    broken = paths.landing / "demo_shop" / "orders" / "2026-07-01.csv"
+    broken.write_text("order_id,brand,ordered_at,status,currency\nO-1,domowo,2026-07-01,paid,PLN\n")
+    with pytest.raises(BuildError, match="brand_id"):
+        build(paths, UNTIL + timedelta(days=1))
+    assert paths.serving.resolve() == published
+    broken.unlink()
+    build(paths, UNTIL + timedelta(days=1))
+    assert read_meta(paths.serving)["as_of"] == "2026-07-01"
+
+
+def test_published_tables_hold_no_personal_data(demo: Paths) -> None:
+    """No e-mail address, phone or family name of the landing files is anywhere in the file."""
+    with duckdb.connect(str(demo.serving), read_only=True) as published:
+        schemas = published.execute(
+            "select distinct table_schema from information_schema.tables order by 1"
+        ).fetchall()
+        assert schemas == [("marts",), ("meta",), ("segments",)]
+        texts = published.execute(
+            """
+            select table_schema, table_name, column_name from information_schema.columns
+            where data_type = 'VARCHAR' and table_schema <> 'meta'
+            """
+        ).fetchall()
+        for schema, table, column in texts:
+            [(suspicious,)] = published.execute(
+                f"""
+                select count(*) from {schema}.{table}
+                where regexp_matches("{column}", '@[a-z0-9-]+\\.[a-z]{{2,}}')
+                    or regexp_matches("{column}", '^\\+[0-9]{{9,15}}$')
+                """
+            ).fetchall()
+            assert suspicious == 0, f"{schema}.{table}.{column}"
+
+
+def test_readers_see_every_mart_and_segment(demo: Paths) -> None:
+    with (
+        duckdb.connect(str(demo.serving), read_only=True) as published,
+        duckdb.connect(str(demo.warehouse), read_only=True) as warehouse,
+    ):
+        names = (
+            "select table_schema || '.' || table_name from information_schema.tables "
+            "where table_schema in ('marts', 'segments', 'audiences') order by 1"
+        )
+        assert published.execute(names).fetchall() == warehouse.execute(names).fetchall()
+        views = published.execute(
+            "select view_name from duckdb_views() where schema_name = 'segments' order by 1"
+        ).fetchall()
+        for stage in ("potential", "new", "active", "at_risk", "inactive", "lost", "reactivated"):
+            assert (f"lifecycle_{stage}",) in views
+        memberships = dict(
+            published.execute(
+                "select segment_id, count(*) from segments.memberships group by 1"
+            ).fetchall()
+        )
+        for (view,) in views:
+            [(rows,)] = published.execute(f'select count(*) from segments."{view}"').fetchall()
+            assert rows == memberships.get(view, 0), view

@@ -1,0 +1,84 @@
+"""The component loop against SciPy, on random graphs and on the shapes that break loops."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import jinja2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components as scipy_components
+
+from orchestration.paths import PROJECT
+
+Edge = tuple[int, int]
+
+
+@dataclass
+class Rows:
+    rows: list[tuple[Any, ...]]
+
+
+def labels_by_macro(edges: Iterable[Edge]) -> dict[int, int]:
+    """Run the macro as dbt does, with a connection of ours behind run_query."""
+    with duckdb.connect() as connection:
+        connection.execute("create table edges (node_a bigint, node_b bigint)")
+        array = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
+        sources = {"a": array[:, 0].copy(), "b": array[:, 1].copy()}
+        connection.register("arrays", sources)
+        connection.execute("insert into edges select a, b from arrays")
+
+        def run_query(sql: str) -> Rows:
+            return Rows(connection.execute(sql).fetchall())
+
+        environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+        environment.globals.update(run_query=run_query, execute=True)
+        text = (PROJECT / "macros" / "identity" / "connected_components.sql").read_text()
+        environment.from_string(text).module.connected_components("edges")  # type: ignore[attr-defined]
+        return dict(connection.execute("select node, label from component_labels").fetchall())
+
+
+def labels_by_scipy(edges: Iterable[Edge]) -> dict[int, int]:
+    pairs = [(a, b) for a, b in edges if a != b]
+    nodes = sorted({node for pair in pairs for node in pair})
+    if not nodes:
+        return {}
+    place = {node: index for index, node in enumerate(nodes)}
+    rows = [place[a] for a, _ in pairs]
+    columns = [place[b] for _, b in pairs]
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(nodes), len(nodes)))
+    _, component = scipy_components(graph, directed=False)
+    lowest: dict[int, int] = {}
+    for node in nodes:
+        lowest.setdefault(component[place[node]], node)
+    return {node: lowest[component[place[node]]] for node in nodes}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=80))
+def test_random_graphs(edges: list[Edge]) -> None:
+    assert labels_by_macro(edges) == labels_by_scipy(edges)
+
+
+def shuffled_chain(length: int) -> list[Edge]:
+    order = np.random.default_rng(7).permutation(length) + 1
+    return [(int(a), int(b)) for a, b in zip(order, order[1:], strict=False)]
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        pytest.param([], id="empty"),
+        pytest.param([(3, 3), (1, 2), (2, 1), (1, 2)], id="self-loops and repeats"),
+        pytest.param([(i, i + 1) for i in range(1, 20_000)], id="chain in order"),
+        pytest.param(shuffled_chain(20_000), id="chain out of order"),
+        pytest.param([(50_000, i) for i in range(1, 100_000)], id="star"),
+        pytest.param([(a, b) for a in range(1, 80) for b in range(a)][1:], id="clique"),
+    ],
+)
+def test_hard_shapes(edges: list[Edge]) -> None:
+    assert labels_by_macro(edges) == labels_by_scipy(edges)

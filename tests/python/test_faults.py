@@ -1,0 +1,156 @@
+"""Builds that are killed, crowded or locked out: readers see one whole state, and it heals."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.paths import PROJECT, Paths
+from orchestration.warehouse.serving import read_meta
+from tests.python.conftest import UNTIL, build, copy_landing, differences
+from tests.python.test_build import LAYERS, move_day
+
+KILLS = 20
+
+
+def start_build(paths: Paths, *more: str) -> subprocess.Popen[str]:
+    """A build in a process of its own, the way make starts it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "build", "--as-of", UNTIL.isoformat(), *more],
+        cwd=PROJECT,
+        env={**os.environ, "SEGMENT_OF_ONE_DATA": str(paths.data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def before_last_day(demo_landing: Paths, tmp_path: Path) -> Paths:
+    """A data folder that was built a day ago, with the files of the last day just landed."""
+    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
+    move_day(paths.landing, tmp_path / "waiting", UNTIL)
+    build(paths, UNTIL - timedelta(days=1))
+    move_day(tmp_path / "waiting", paths.landing, UNTIL)
+    return paths
+
+
+def test_killed_builds_leave_readers_whole_and_the_next_one_heals(
+    demo: Paths, before_last_day: Paths
+) -> None:
+    """20 kills at random moments of a build; a reader asks after each."""
+    paths = before_last_day
+    moments = random.Random(20260630)  # noqa: S311
+    began = time.monotonic()
+    whole = start_build(Paths(copy_of(paths)))
+    assert whole.wait(timeout=120) == 0, whole.stderr and whole.stderr.read()
+    duration = time.monotonic() - began
+    seen = set()
+    for _ in range(KILLS):
+        process = start_build(paths)
+        time.sleep(moments.uniform(0.3, duration))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=30)
+        seen.add(state_of_readers(paths))
+    assert seen <= {state_of_readers(demo), (UNTIL - timedelta(days=1)).isoformat()} | {
+        UNTIL.isoformat()
+    }
+    build(paths)
+    assert read_meta(paths.serving)["as_of"] == UNTIL.isoformat()
+    assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
+    leftovers = [file.name for file in paths.versions.iterdir() if file.name.startswith(".")]
+    assert leftovers == []
+
+
+def copy_of(paths: Paths) -> Path:
+    import shutil
+
+    target = paths.data.with_name("whole")
+    shutil.copytree(paths.data, target, symlinks=True)
+    return target
+
+
+def state_of_readers(paths: Paths) -> str:
+    """The as-of day that readers see, after asking whether its tables belong together."""
+    with duckdb.connect(str(paths.serving), read_only=True) as published:
+        torn = published.execute(
+            """
+            select count(*) from marts.orders
+            anti join marts.customers using (customer_id)
+            where orders.customer_id is not null
+            """
+        ).fetchall()
+        assert torn == [(0,)]
+        counted = published.execute(
+            "select schema_name, relation_name, row_count from meta.relations"
+        ).fetchall()
+        for schema, name, rows in counted:
+            assert published.execute(f'select count(*) from {schema}."{name}"').fetchall() == [
+                (rows,)
+            ]
+    return read_meta(paths.serving)["as_of"]
+
+
+def test_two_builds_at_once_the_second_names_the_first(before_last_day: Paths) -> None:
+    first = start_build(before_last_day)
+    wait_for(lambda: before_last_day.lock.exists() and before_last_day.lock.read_text())
+    second = start_build(before_last_day, "--wait", "0")
+    _, errors = second.communicate(timeout=120)
+    assert second.returncode == 1
+    assert f"process {first.pid}" in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert first.wait(timeout=120) == 0
+
+
+def test_a_second_build_that_may_wait_gets_its_turn(before_last_day: Paths) -> None:
+    first = start_build(before_last_day)
+    second = start_build(before_last_day)
+    assert first.wait(timeout=240) == 0
+    assert second.wait(timeout=240) == 0
+
+
+def test_a_warehouse_that_another_program_holds_is_named(before_last_day: Paths) -> None:
+    hold = (
+        "import duckdb, sys, time; "
+        "c = duckdb.connect(sys.argv[1]); print('open', flush=True); time.sleep(120)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold, str(before_last_day.warehouse)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        process = start_build(before_last_day)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        holder.kill()
+        holder.wait(timeout=10)
+    assert process.returncode == 1
+    assert f"process {holder.pid}" in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_a_damaged_warehouse_is_set_aside_and_built_anew(
+    demo: Paths, before_last_day: Paths
+) -> None:
+    before_last_day.warehouse.write_bytes(b"not a database" * 1000)
+    build(before_last_day)
+    assert differences(demo.warehouse, before_last_day.warehouse, LAYERS) == {}
+    assert list(before_last_day.data.glob("warehouse.duckdb.damaged-*"))
+
+
+def wait_for(condition: "object", seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
