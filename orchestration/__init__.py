@@ -1,0 +1,1 @@
+"""Runs the project: Dagster definitions, loading, checks, publishing, the demo group."""

@@ -32,7 +32,7 @@ def main() -> int:
         arguments.command(arguments, paths)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 - the one place where failures become words
+    except Exception as error:
         if not _is_known(error):
             raise
         sys.stderr.write(f"{_in_words(error, paths)}\n")
@@ -105,7 +105,7 @@ def _build_and_tell(
     replayed = f" {again}" if workspace.is_replay else ""
     sys.stdout.write(
         f"\n{summary(workspace.serving, seconds, _reporting_currency())}\n\n"
-        f"Query it    make query{replayed} SQL=\"select * from segments.new_buyer limit 5\"\n"
+        f'Query it    make query{replayed} SQL="select * from segments.new_buyer limit 5"\n'
         f"            or open {workspace.serving} read-only with any DuckDB client\n"
         "See it      make ui\n"
         f"Build again make build {again}\n"

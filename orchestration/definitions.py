@@ -1,7 +1,5 @@
 """The Dagster project: assets from landing file to published view, jobs, schedule, sensor."""
 
-from datetime import timedelta
-
 import dagster as dg
 
 from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, landing_spec
@@ -42,20 +40,12 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
     daily = dg.ScheduleDefinition(
         name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
     )
-    fresh = dg.FreshnessPolicy.time_window(
-        fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)
-    )
-    definitions = dg.Definitions(
+    return dg.Definitions(
         assets=[landing_spec(), raw_tables, dbt_models, serving],
         jobs=[build, replay],
         schedules=[daily],
         sensors=[build_landing_sensor(build.name)],
         resources=resources or {"run": build_run_resource()},
-    )
-    return definitions.map_asset_specs(
-        func=lambda spec: spec.replace_attributes(freshness_policy=fresh)
-        if spec.key.path[-1] != "landing"
-        else spec
     )
 
 

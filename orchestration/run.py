@@ -4,12 +4,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
+
+# A build is due every day: a warning after two hours, a failure at half a day.
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=26), fail_window=timedelta(hours=36)
+)
 
 
 @dataclass
@@ -49,10 +54,18 @@ def build_run_resource(
         description="The build in progress; one at a time.",
     )
     def run(context: dg.InitResourceContext) -> Iterator[BuildRun]:
-        tell = progress or (context.log.info if context.log else lambda _line: None)
+        tell = progress or _tell_log(context)
         text = context.resource_config.get("as_of")
         as_of = date.fromisoformat(text) if text else datetime.now(UTC).date()
         with build_lock(Paths.from_environment().lock, "the build", wait_seconds, tell):
             yield BuildRun(as_of, tell, {} if seconds is None else seconds)
 
     return run
+
+
+def _tell_log(context: dg.InitResourceContext) -> Callable[[str], None]:
+    def tell(line: str) -> None:
+        if context.log is not None:
+            context.log.info(line)
+
+    return tell

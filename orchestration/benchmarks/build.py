@@ -155,7 +155,7 @@ def _build_with_dbt(paths: Paths) -> None:
             statements.append(event.data.sql)
 
     manifest = dbt.parse(paths)
-    results = dbt.build(manifest, paths, warehouse, UNTIL, True, lambda _line: None, [note])
+    results = dbt.build(manifest, paths, warehouse, UNTIL, lambda _line: None, [note])
     failed = [result.name for result in results if not result.passed]
     if failed:
         raise RuntimeError(f"failed: {', '.join(failed)}")

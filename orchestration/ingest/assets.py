@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -10,7 +11,7 @@ from orchestration.ingest.ledger import Load
 from orchestration.ingest.loader import LoadReport, find_new_files, load_new_files
 from orchestration.paths import Paths
 from orchestration.quality.raw_checks import CheckOutcome, check_raw
-from orchestration.run import BuildRun
+from orchestration.run import FRESHNESS, BuildRun
 
 LANDING = dg.AssetKey("landing")
 
@@ -41,6 +42,7 @@ def build_raw_asset() -> dg.AssetsDefinition:
             group_name="raw",
             owners=["team:data-engineering"],
             kinds={"parquet"},
+            freshness_policy=FRESHNESS,
         )
         for entity in contract.values()
     ]
@@ -56,12 +58,11 @@ def build_raw_asset() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="raw_tables", specs=specs, check_specs=checks, pool="warehouse")
     def raw_tables(
-        context: dg.AssetExecutionContext, run: dg.ResourceParam[BuildRun]
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        run: dg.ResourceParam[BuildRun],
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         paths = Paths.from_environment()
         with run.step("load"):
-            now = datetime.now(UTC).replace(tzinfo=None)
-            report = load_new_files(paths, contract, now, run.progress)
+            report = load_new_files(paths, contract, datetime.now(UTC), run.progress)
         with run.step("check"):
             outcomes = {
                 outcome.entity: outcome

@@ -268,6 +268,7 @@ def _write(connection: duckdb.DuckDBPyConnection, rows: str, file: Path) -> int:
 def _connect(paths: Paths) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that spills to a folder of its own, removed afterwards."""
     spill = paths.raw / ".spill"
+    spill.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill)})
     try:
         connection.execute("set timezone = 'UTC'")

@@ -24,6 +24,7 @@ from orchestration.ingest.sql import quote_files, quote_name, quote_text
 
 DELIMITERS = ",;\t|"
 LONGEST_VALUE = 1000  # lines that one quoted value may fill; an unclosed quote would fill more
+NOT_BLANK = "regexp_matches(text, '[^ ]')"
 TEXT = "VARCHAR"
 INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
 UNSIGNED = {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
@@ -180,31 +181,55 @@ class _Dialect:
 
     @property
     def field(self) -> str:
-        """Regular expression of a value, in quotes or plain."""
-        plain = rf'[^" {self.delimiter}\n][^{self.delimiter}\n]*'
-        return rf' *"(?:[^"]|"")*" *| *{plain}| *'
+        """Regular expression of a value: in quotes, plain, or empty."""
+        start, rest = rf'[^" {self.delimiter}\n]', rf"[^{self.delimiter}\n]*"
+        return rf' *"(?:[^"]|"")*" *| *{start}{rest}| *'
 
     @property
     def record(self) -> str:
         """Regular expression of a record with any number of values."""
         return f"(?:{self.field})(?:[{self.delimiter}](?:{self.field}))*"
 
+    @property
+    def tidy_record(self) -> str:
+        """The same, where no plain value has a quote in it."""
+        field = rf' *"(?:[^"]|"")*" *|[^"{self.delimiter}\n]*'
+        return f"(?:{field})(?:[{self.delimiter}](?:{field}))*"
+
     def split(self, text: str) -> str:
-        """SQL of the list of values in a record, without their quotes."""
+        """SQL of the list of values in a record that has no NUL byte.
+
+        In a tidy record the texts between quotes are outside and inside a value by turns, and
+        nothing between two quotes, outside, is one quote of the value.
+        """
         delimiter = quote_text(self.delimiter)
         pattern = quote_text(f"[{self.delimiter}]({self.field})")
         return f"""
-                case
-                    when not contains({text}, '"') then string_split({text}, {delimiter})
-                    else list_transform(
-                        regexp_extract_all({delimiter} || {text}, {pattern}, 1),
-                        lambda value: case
-                            when starts_with(trim(value), '"')
-                                then replace(trim(value)[2:-2], '""', '"')
-                            else value
-                        end
-                    )
-                end"""
+            case
+                when not contains({text}, '"') then string_split({text}, {delimiter})
+                when regexp_full_match({text}, {quote_text(self.tidy_record)}) then string_split(
+                    array_to_string(
+                        list_transform(
+                            string_split(' ' || {text} || ' ', '"'),
+                            lambda part, position: case
+                                when position % 2 = 0 then part
+                                when part = '' then '"'
+                                else replace(part, {delimiter}, chr(0))
+                            end
+                        ),
+                        ''
+                    ),
+                    chr(0)
+                )
+                else list_transform(
+                    regexp_extract_all({delimiter} || {text}, {pattern}, 1),
+                    lambda field: case
+                        when starts_with(trim(field), '"')
+                            then replace(trim(field)[2:-2], '""', '"')
+                        else field
+                    end
+                )
+            end"""
 
 
 def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile:
@@ -219,7 +244,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
         select line - {dialect.line} as _row, text as record, null as _error
         from lines
         anti join continued using (line)
-        where line > {dialect.line} and trim(text) != ''
+        where line > {dialect.line} and {NOT_BLANK}
         union all
         select line - {dialect.line}, text, null from joined
         union all
@@ -233,6 +258,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
                 _error,
                 contains(record, '"')
                     and not regexp_full_match(record, {quote_text(dialect.record)}) as is_broken,
+                contains(record, chr(0)) as has_nul,
                 {dialect.split("record")} as fields
             from records
         )
@@ -241,6 +267,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
             case
                 when _error is not null then _error
                 when is_broken then 'unreadable: broken quotes'
+                when has_nul then 'NUL byte'
                 when len(fields) < {len(dialect.names)} then 'unreadable: too few columns'
                 when len(fields) > {len(dialect.names)} then 'unreadable: too many columns'
             end as _error,
@@ -252,8 +279,8 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
         connection,
         f"""
         select
-            (select count(*) from lines where line > {dialect.line} and trim(text) != '')
-            - (select count(*) from lines semi join continued using (line) where trim(text) != '')
+            (select count(*) from lines where line > {dialect.line} and {NOT_BLANK})
+            - (select count(*) from lines semi join continued using (line) where {NOT_BLANK})
             + (select count(*) from joined)
             + (select count(*) from unreadable)
     """,
@@ -264,7 +291,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
 def _read_header(connection: duckdb.DuckDBPyConnection, entity: Entity) -> _Dialect:
     """The first line that is not blank, cut where that gives most columns of the contract."""
     found = connection.execute(
-        "select line, text from lines where trim(text) != '' order by line limit 1"
+        f"select line, text from lines where {NOT_BLANK} order by line limit 1"
     ).fetchall()
     unreadable = connection.execute("select min(line) from unreadable").fetchall()[0][0]
     if unreadable is not None and (not found or unreadable < found[0][0]):
@@ -341,12 +368,12 @@ def _join_lines(connection: duckdb.DuckDBPyConnection, dialect: _Dialect) -> Non
 
 
 def _open_ndjson(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile:
-    connection.execute("""
+    connection.execute(f"""
         create temp view records as
         with texts as (
             select line as _row, text as record, null as _error
             from lines
-            where trim(text) != ''
+            where {NOT_BLANK}
             union all
             select line, text, 'unreadable: ' || kind from unreadable
         )
@@ -395,9 +422,9 @@ def _open_ndjson(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenF
     """)
     rows = _number(
         connection,
-        """
+        f"""
         select
-            (select count(*) from lines where trim(text) != '')
+            (select count(*) from lines where {NOT_BLANK})
             + (select count(*) from unreadable)
     """,
     )

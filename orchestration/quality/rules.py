@@ -16,6 +16,8 @@ MOST_QUARANTINED = 0.05
 MOST_ORPHANS = 0.01
 MOST_DAYS_BEHIND = 30
 
+RELOAD = "correct the file and remove the folder raw to load all again"
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -71,7 +73,7 @@ def _rules_for_column(column: Column) -> Iterator[Rule]:
     name = column.name
     broken = (
         f"{{file}}: {{odd:,}} of {{given:,}} values of {name} break the rule that {{says}}; "
-        "correct the export and deliver the file again, or widen the contract"
+        f"widen the contract, or {RELOAD}"
     )
     if column.values:
         says = f"{name} is one of {', '.join(column.values)}"
@@ -107,7 +109,7 @@ def rules_for_files(entity: Entity) -> tuple[Rule, ...]:
             "rows_lost",
             "every row of a file is loaded or in quarantine",
             "{file}: it has {rows_in:,} rows, but raw holds {rows_raw:,} and quarantine "
-            "{rows_quarantined:,}; remove the folder of raw files to load all again",
+            "{rows_quarantined:,}; remove the folder raw to load all again",
             maximum=0,
         ),
         Rule(
@@ -120,8 +122,8 @@ def rules_for_files(entity: Entity) -> tuple[Rule, ...]:
         Rule(
             "columns_fallen_silent",
             "no column that was mostly filled before is empty in a whole file",
-            "{file}: {silent_columns} empty in all {rows_raw:,} rows, but mostly filled before; "
-            "was the export changed? correct it and deliver the file again",
+            "{file}: no {silent_columns} in any of {rows_raw:,} rows, though most had one before; "
+            f"was the export changed? if so, {RELOAD}",
             maximum=0,
         ),
         *(
@@ -148,8 +150,8 @@ def _rule_for_reference(column: str, parent: str) -> Rule:
     table = parent.split(".")[0]
     return Rule(
         orphan_share(column),
-        f"at most {MOST_ORPHANS:.0%} of the rows name a {column} that is missing in {table}",
-        f"{{file}}: {{orphans_{column}:,}} of {{children_{column}:,}} rows looked at name a "
-        f"{column} that no delivery of {table} of this system has; deliver the missing {table}",
+        f"at most {MOST_ORPHANS:.0%} of the rows have {column} of no {table} of the same system",
+        f"{{file}}: {{orphans_{column}:,}} of {{children_{column}:,}} rows looked at have "
+        f"{column} of no {table} that this system delivered; deliver the missing {table}",
         maximum=MOST_ORPHANS,
     )

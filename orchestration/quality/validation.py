@@ -40,6 +40,7 @@ class Validation:
         self._docs = docs
         self._unfinished = docs.with_name(f".{docs.name}.unfinished")
         self._context = gx.get_context(mode="ephemeral", project_config=_config(self._unfinished))
+        self._source = self._context.data_sources.add_pandas("raw")
         now = datetime.now(UTC)
         self._run = RunIdentifier(run_name=f"{now:%Y-%m-%d %H:%M:%S} UTC", run_time=now)
 
@@ -56,10 +57,9 @@ class Validation:
                 for number, rule in enumerate(rules)
             ],
         )
-        asset = self._context.data_sources.add_pandas(name).add_dataframe_asset(name)
         definition = gx.ValidationDefinition(
             name=name,
-            data=asset.add_batch_definition_whole_dataframe(name),
+            data=self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name),
             suite=self._context.suites.add(suite),
         )
         validated = self._context.validation_definitions.add(definition).run(
@@ -119,7 +119,7 @@ def _config(docs: Path) -> DataContextConfig:
                 "show_how_to_buttons": False,
                 "store_backend": {
                     "class_name": "TupleFilesystemStoreBackend",
-                    "base_directory": str(docs),
+                    "base_directory": str(docs.absolute()),
                 },
                 "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
             }

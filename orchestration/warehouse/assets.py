@@ -11,7 +11,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.ingest.ledger import read_ledger
 from orchestration.paths import Paths
-from orchestration.run import BuildRun
+from orchestration.run import FRESHNESS, BuildRun
 from orchestration.warehouse import dbt, serving
 from orchestration.warehouse.workspace import (
     Workspace,
@@ -42,6 +42,7 @@ class Translator(DagsterDbtTranslator):
             key=dg.AssetKey([node["schema"], node["alias"]]),
             group_name=group,
             owners=[f"team:{node.get('group') or 'analytics'}"],
+            freshness_policy=FRESHNESS,
         )
 
 
@@ -58,8 +59,8 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
         pool="warehouse",
     )
     def dbt_models(
-        context: dg.AssetExecutionContext, run: dg.ResourceParam[BuildRun]
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        run: dg.ResourceParam[BuildRun],
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         workspace = choose_workspace(paths, run.as_of)
         start = start_build(workspace, paths, read_ledger(paths), run.progress)
         if start.reason:
@@ -70,7 +71,6 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 paths,
                 workspace.warehouse,
                 run.as_of,
-                start.full_refresh,
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))
@@ -91,6 +91,7 @@ def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
         group_name="serving",
         owners=["team:data-engineering"],
         kinds={"duckdb"},
+        freshness_policy=FRESHNESS,
         pool="warehouse",
         description="The published file: schemas marts, segments and audiences of the last build "
         "that passed. Readers open data/serving.duckdb, which leads to it.",
@@ -120,7 +121,7 @@ def _dagster_results(
     manifest: Mapping[str, Any],
     translator: Translator,
     row_counts: Mapping[tuple[str, str], int],
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     for result in results:
         node = manifest["nodes"].get(result.unique_id)
         if node is None:
@@ -157,9 +158,7 @@ def _row_counts(workspace: Workspace) -> dict[tuple[str, str], int]:
 
 
 def _describe_failures(failed: list[dbt.NodeResult]) -> str:
-    lines = [
-        f"{result.name}: {result.message}" for result in failed if result.status != "skipped"
-    ]
+    lines = [f"{result.name}: {result.message}" for result in failed if result.status != "skipped"]
     skipped = sum(result.status == "skipped" for result in failed)
     return (
         f"{len(lines)} of the models and tests failed, {skipped} were left out because of them; "

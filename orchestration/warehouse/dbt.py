@@ -56,7 +56,6 @@ def build(
     paths: Paths,
     warehouse: Path,
     as_of: date,
-    full_refresh: bool,
     progress: Callable[[str], None],
     listeners: Sequence[Callable[[EventMsg], None]] = (),
 ) -> list[NodeResult]:
@@ -72,7 +71,6 @@ def build(
         "build",
         *("--exclude-resource-type", "unit_test"),
         *("--vars", json.dumps({"as_of": as_of.isoformat()})),
-        *(("--full-refresh",) if full_refresh else ()),
         *_places(paths),
         *_QUIET,
     ]

@@ -9,7 +9,7 @@ anew from the raw files, and the reason is told.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,11 @@ from orchestration.contract import load_contract
 from orchestration.ingest.ledger import Load
 from orchestration.ingest.loader import create_raw_views
 from orchestration.paths import PROJECT, Paths
+
+_BUILT_SCHEMAS = (
+    *("reference", "staging", "entities", "identity"),
+    *("marts", "pii", "segments", "audiences"),
+)
 
 _BUILDS = """
 create table if not exists meta.builds (
@@ -49,11 +54,6 @@ class Start:
     started_at: datetime
     reason: str | None
 
-    @property
-    def full_refresh(self) -> bool:
-        """True when everything is built anew."""
-        return self.reason is not None
-
 
 def choose_workspace(paths: Paths, as_of: date) -> Workspace:
     """The main warehouse, or a replay's own when `as_of` lies before its last build."""
@@ -79,6 +79,8 @@ def start_build(
         warehouse.execute(_BUILDS)
         create_raw_views(warehouse, paths, load_contract())
         reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version)
+        if reason is not None:
+            _drop_what_was_built(warehouse)
         last_load_id = max((load.load_id for load in loads), default=0)
         warehouse.execute(
             "insert into meta.builds values (?, null, ?, ?, ?, ?)",
@@ -121,6 +123,12 @@ def _newest_as_of(warehouse: Path) -> date | None:
     return newest if isinstance(newest, date) else None
 
 
+def _drop_what_was_built(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """Leave no relation of an earlier build, one of a model that is gone included."""
+    for schema in _BUILT_SCHEMAS:
+        warehouse.execute(f"drop schema if exists {schema} cascade")
+
+
 def _reason_to_rebuild(
     warehouse: duckdb.DuckDBPyConnection, as_of: date, loads: Sequence[Load], version: str
 ) -> str | None:
@@ -143,25 +151,20 @@ def _reason_to_rebuild(
         return f"as_of moves back from {last_as_of}"
     if not loads:
         return None
-    known_until = datetime.combine(last_as_of, time.max)
     hidden = [
         load
         for load in loads
-        if load.load_id <= last_load_id and _latest_knowledge(load) > known_until
+        if load.load_id <= last_load_id and _holds_rows_from_after(load, last_as_of)
     ]
     if hidden and as_of > last_as_of:
         return f"{len(hidden)} earlier loads hold rows from after {last_as_of}"
     return None
 
 
-def _latest_knowledge(load: Load) -> datetime:
-    """The latest moment at which a row of the load becomes known."""
-    moments = [datetime.min]
-    if load.latest_event_at:
-        moments.append(load.latest_event_at)
-    if load.delivered_on:
-        moments.append(datetime.combine(load.delivered_on, time.min))
-    return max(moments)
+def _holds_rows_from_after(load: Load, day: date) -> bool:
+    """True when a row of the load happened or was delivered after the end of `day`."""
+    happened_later = load.latest_event_at is not None and load.latest_event_at.date() > day
+    return happened_later or (load.delivered_on is not None and load.delivered_on > day)
 
 
 def _set_aside_if_unreadable(warehouse: Path, progress: Callable[[str], None]) -> None:

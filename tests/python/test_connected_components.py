@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -66,7 +67,7 @@ def test_random_graphs(edges: list[Edge]) -> None:
 
 def shuffled_chain(length: int) -> list[Edge]:
     order = np.random.default_rng(7).permutation(length) + 1
-    return [(int(a), int(b)) for a, b in zip(order, order[1:], strict=False)]
+    return [(int(a), int(b)) for a, b in pairwise(order)]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_killed_builds_leave_readers_whole_and_the_next_one_heals(
 ) -> None:
     """20 kills at random moments of a build; a reader asks after each."""
     paths = before_last_day
-    moments = random.Random(20260630)  # noqa: S311
+    moments = random.Random(20260630)
     began = time.monotonic()
     whole = start_build(Paths(copy_of(paths)))
     assert whole.wait(timeout=120) == 0, whole.stderr and whole.stderr.read()

@@ -95,7 +95,7 @@ reaches as (
         rhythms.*,
         case
             when rhythms.purchase_number = 1 then 'new'
-            when rhythms.gap_days > floor(limits.inactive_gaps * lag(rhythms.expected_gap_days)
+            when rhythms.gap_days - 1 > floor(limits.inactive_gaps * lag(rhythms.expected_gap_days)
                 over (partition by rhythms.customer_id order by rhythms.ordered_on))
                 then 'reactivated'
         end as opening_stage,

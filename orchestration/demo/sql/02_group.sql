@@ -170,7 +170,8 @@ closed as (
 
 select *, null::date as delivered_on from opened
 union all
-select *, updated_at::date as delivered_on from closed;
+select *, updated_at::date as delivered_on from closed
+order by store_id, updated_at nulls first;
 
 -- What the brands sell, and the price in euros of an average make. The last category of each
 -- brand is for those who buy without looking at the price.
@@ -412,4 +413,5 @@ repriced as (
 
 select *, null::date as delivered_on from succeeded
 union all
-select *, updated_at::date as delivered_on from repriced;
+select *, updated_at::date as delivered_on from repriced
+order by created_at, product_id, updated_at nulls first;

@@ -82,10 +82,10 @@ roles as (
         case
             when persona_plan.persona = 'vanished_buyer' then 'store_only'
             when persona_plan.persona is not null then 'online'
-            when u(placed.n, 'kind') < 0.12 then 'store_only'
-            when u(placed.n, 'kind') < 0.18 then 'guest_only'
-            when u(placed.n, 'kind') < 0.28 then 'reader'
-            when u(placed.n, 'kind') < 0.61 then 'online'
+            when u(placed.n, 'kind') < 0.14 then 'store_only'
+            when u(placed.n, 'kind') < 0.17 then 'guest_only'
+            when u(placed.n, 'kind') < 0.27 then 'reader'
+            when u(placed.n, 'kind') < 0.55 then 'online'
             else 'omni'
         end as kind,
         case
@@ -208,13 +208,13 @@ select
     8.5 + 12.5 * u(n, 'hour') as hour,
     case kind
         when 'online' then true
-        when 'omni' then u(n, 'has account') < 0.85
-        when 'reader' then u(n, 'has account') < 0.7
+        when 'omni' then u(n, 'has account') < 0.93
+        when 'reader' then u(n, 'has account') < 0.5
         when 'store_only' then is_clean or u(n, 'has account') < 0.3
         else false
     end as has_account,
     case kind
-        when 'omni' then u(n, 'has card') < 0.9
+        when 'omni' then u(n, 'has card') < 0.7
         when 'store_only' then is_clean or u(n, 'has card') < 0.95
         when 'online' then not is_clean and u(n, 'has card') < 0.05
         else false
@@ -222,8 +222,7 @@ select
     case
         when persona in ('new_buyer', 'losing_buyer') then false
         when persona = 'vanished_buyer' then true
-        when kind = 'online' then u(n, 'has contact') < 0.6
-        when kind = 'omni' then u(n, 'has contact') < 0.65
+        when kind in ('online', 'omni') then u(n, 'has contact') < 0.6
         when kind = 'store_only' then u(n, 'has contact') < 0.45
         when kind = 'reader' then u(n, 'has contact') < 0.9
         else u(n, 'has contact') < 0.5

@@ -7,13 +7,13 @@ with rhythm as (
     select
         n,
         1094 - pick(n, 'first purchase', 1095) as first_days_ago,
-        case when u(n, 'once') < 0.36
+        case when u(n, 'once') < 0.46
             then 1
             else least(
                 60,
                 2 + floor(
                     ln(1 - u(n, 'lifetime'))
-                    / ln(1 - (0.02 + 0.35 * power(u(n, 'dropout'), 2)))
+                    / ln(1 - (0.02 + 0.30 * power(u(n, 'dropout'), 2)))
                 )
             )
         end::bigint as purchases,
@@ -98,8 +98,9 @@ placed as (
         end as brand_no,
         case persons.kind
             when 'store_only' then true
-            when 'omni' then u(days.n * 64 + days.k, 'in store')
-                < 0.4 + 0.5 * u(days.n, 'likes stores')
+            -- Those who buy everywhere begin in the shop.
+            when 'omni' then days.k > 0
+                and u(days.n * 64 + days.k, 'in store') < 0.5 + 0.5 * u(days.n, 'likes stores')
             else false
         end as is_store,
         persons.kind,

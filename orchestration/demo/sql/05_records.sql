@@ -38,7 +38,7 @@ second as (
     where
         not persons.is_clean
         and persons.kind in ('online', 'omni')
-        and u(persons.n, 'second account') < 0.11
+        and u(persons.n, 'second account') < 0.09
 )
 
 select n, 0 as account_no, created_at
@@ -335,7 +335,8 @@ moved as (
 
 select * from opened
 union all
-select * replace (updated_at::date as delivered_on) from moved;
+select * replace (updated_at::date as delivered_on) from moved
+order by created_at, account_id, updated_at nulls first;
 
 create table demo_tills.loyalty_cards as
 select
@@ -362,4 +363,5 @@ select
 from cards
 inner join identifiers on cards.n = identifiers.n
 inner join brands on identifiers.brand_no = brands.brand_no
-left join accounts on cards.n = accounts.n and accounts.account_no = 0;
+left join accounts on cards.n = accounts.n and accounts.account_no = 0
+order by cards.issued_at, cards.n;

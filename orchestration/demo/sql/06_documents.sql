@@ -84,7 +84,8 @@ select
         else 0.02
     end as is_gift_wrapped,
     not is_store and not is_clean and u(doc, 'cancelled') < 0.03 as is_cancelled,
-    case when is_store then late_file(done_at, doc, is_clean) else day_file(done_at) end as delivered_on
+    case when is_store then late_file(done_at, doc, is_clean) else day_file(done_at) end
+        as delivered_on
 from filled;
 
 create table document_lines as
@@ -160,7 +161,8 @@ select
     (quantity * price)::decimal(18, 4) - discount_amount as net_amount,
     (quantity * price_eur)::decimal(18, 4) as gross_eur
 from summed
-where line_no <= 2 or basket_eur <= 330;
+where line_no <= 2 or basket_eur <= 330
+order by doc, line_no;
 
 -- Postage on small orders and the charge for wrapping.
 create table extra_lines as
@@ -196,7 +198,8 @@ select
     wrapping as net_amount,
     delivered_on
 from charged
-where is_gift_wrapped;
+where is_gift_wrapped
+order by doc, line_no;
 
 create table demo_shop.order_lines as
 select
@@ -262,7 +265,8 @@ select
 from documents
 inner join brands on documents.brand_no = brands.brand_no
 inner join identifiers on documents.n = identifiers.n
-where documents.is_store;
+where documents.is_store
+order by documents.done_at, documents.doc;
 
 -- Six in a hundred orders come back, half of them whole.
 create table demo_shop.returns as
@@ -306,7 +310,8 @@ inner join document_lines as lines on returned.doc = lines.doc
 inner join brands on lines.brand_no = brands.brand_no
 where
     returned.returned_at <= the_end()
-    and (returned.is_whole or lines.line_no = 1);
+    and (returned.is_whole or lines.line_no = 1)
+order by returned.returned_at, returned.doc, lines.line_no;
 
 -- An order is delivered again on each of the last days on which its state changed.
 create table demo_shop.orders as
@@ -393,4 +398,7 @@ select
 from versions
 inner join identifiers on versions.n = identifiers.n
 left join households on versions.n = households.n
-where versions.from_at is null or coalesce(versions.updated_at, versions.done_at) >= versions.from_at;
+where
+    versions.from_at is null
+    or coalesce(versions.updated_at, versions.done_at) >= versions.from_at
+order by versions.done_at, versions.doc, versions.updated_at nulls first;

@@ -38,7 +38,8 @@ select
     null::timestamp as updated_at,
     null::timestamp as ended_at,
     null::date as delivered_on
-from brands;
+from brands
+order by started_at, campaign_id;
 
 -- message_no: 512 for each contact; 0 to 155 the weeks, 200 the welcome, 256 and up the orders.
 create table messages as
@@ -177,13 +178,19 @@ noticed as (
     from received
 )
 
+-- In the order of time, which the events keep.
 select
-    * exclude (is_opened, is_clicked, would_open_at),
+    noticed.* exclude (
+        persona, hour, open_rate, is_opened, is_clicked, would_open_at
+    ),
+    brands.brand_id,
     case when would_open_at <= the_end() - interval 1 hour then would_open_at end as opened_at,
     case when is_clicked
         then opened_at + to_seconds(15 + pick(message_no, 'click after', 120))
     end as clicked_at
-from noticed;
+from noticed
+inner join brands on noticed.brand_no = brands.brand_no
+order by noticed.sent_at, noticed.message_no;
 
 -- Those who have had enough leave with the last newsletter that they got, or in the
 -- preference centre when they got none.
@@ -204,9 +211,20 @@ select
     ) as left_at
 from contacts
 left join last_letters on contacts.contact_no = last_letters.contact_no
-where contacts.has_subscribed and contacts.leaves_at is not null;
+where contacts.has_subscribed and contacts.leaves_at is not null
+order by left_at, contacts.contact_no;
 
-create table message_events as
+create table demo_mail.messages as
+select
+    message_id(message_no) as message_id,
+    brand_id,
+    campaign_id,
+    contact_id(contact_no) as contact_id,
+    sent_at,
+    day_file(sent_at) as delivered_on
+from messages;
+
+create table demo_mail.message_events as
 with happened as (
     select
         message_no, 1 as step, 'bounced' as event_type, sent_at + interval 9 seconds as done_at,
@@ -244,31 +262,14 @@ with happened as (
 )
 
 select
-    *,
-    message_no * 8 + step as event_no,
-    late_file(done_at, event_no, is_clean) as delivered_on
-from happened;
-
-create table demo_mail.messages as
-select
-    message_id(messages.message_no) as message_id,
-    brands.brand_id,
-    messages.campaign_id,
-    contact_id(messages.contact_no) as contact_id,
-    messages.sent_at,
-    day_file(messages.sent_at) as delivered_on
-from messages
-inner join brands on messages.brand_no = brands.brand_no;
-
-create table demo_mail.message_events as
-select
-    'ME-' || event_no as event_id,
+    'ME-' || (message_no * 8 + step) as event_id,
     message_id(message_no) as message_id,
     event_type,
     done_at as occurred_at,
     detail,
-    delivered_on
-from message_events;
+    is_clean,
+    late_file(done_at, message_no * 8 + step, is_clean) as delivered_on
+from happened;
 
 -- A contact is delivered again on the day on which it left.
 create table demo_mail.contacts as
@@ -319,4 +320,5 @@ versions as (
 )
 
 select contact_id(contact_no) as contact_id, * exclude (contact_no), false as is_test
-from versions;
+from versions
+order by created_at, contact_no, updated_at nulls first;

@@ -239,50 +239,53 @@ kiosks as (
     inner join persons on kiosk_visits.n = persons.n
     inner join accounts on kiosk_visits.n = accounts.n and accounts.account_no = 0
     where not persons.is_clean and accounts.created_at < started_at
-)
-
-select * from browsed
-union all by name
-select * from bought
-union all by name
-select * from clicked
-union all by name
-select * from planned
-union all by name
-select * from anonymous
-union all by name
-select * from kiosks;
-
-create table demo_web.web_events as
-with described as (
-    select
-        sessions.*,
-        brands.brand_id,
-        brands.price_comparison,
-        coalesce(persons.is_clean, false) as is_clean,
-        coalesce(sessions.n, sessions.session_no) as taste,
-        30 + pick(sessions.session_no, 'pace', 180) as pace,
-        mailings.name as mailing,
-        case
-            when sessions.message_no is not null then null
-            when u(sessions.session_no, 'from') < 0.3 then 'google.com'
-            when u(sessions.session_no, 'from') < 0.36 then 'facebook.com'
-            when u(sessions.session_no, 'from') < 0.42 then brands.price_comparison
-            when u(sessions.session_no, 'from') < 0.44 then 'instagram.com'
-        end as referrer,
-        element(sessions.session_no, 'device', ['phone', 'phone', 'phone', 'desktop', 'desktop', 'tablet'])
-            as device_type
-    from sessions
-    inner join brands on sessions.brand_no = brands.brand_no
-    left join persons on sessions.n = persons.n
-    left join mailings
-        on sessions.brand_no = mailings.brand_no
-        and sessions.message_no % 512 = mailings.week
 ),
 
-numbered as (
+visits as (
+    select * from browsed
+    union all by name
+    select * from bought
+    union all by name
+    select * from clicked
+    union all by name
+    select * from planned
+    union all by name
+    select * from anonymous
+    union all by name
+    select * from kiosks
+)
+
+-- In the order of time, which the events keep.
+select
+    visits.*,
+    brands.brand_id,
+    coalesce(persons.is_clean, false) as is_clean,
+    coalesce(visits.n, visits.session_no) as taste,
+    30 + pick(visits.session_no, 'pace', 180) as pace,
+    case when visits.message_no is not null then coalesce(mailings.name, 'Service') end
+        as mailing,
+    case
+        when visits.message_no is not null then null
+        when u(visits.session_no, 'from') < 0.30 then 'google.com'
+        when u(visits.session_no, 'from') < 0.36 then 'facebook.com'
+        when u(visits.session_no, 'from') < 0.42 then brands.price_comparison
+        when u(visits.session_no, 'from') < 0.44 then 'instagram.com'
+    end as referrer,
+    element(
+        visits.session_no, 'device', ['phone', 'phone', 'phone', 'desktop', 'desktop', 'tablet']
+    ) as device_type
+from visits
+inner join brands on visits.brand_no = brands.brand_no
+left join persons on visits.n = persons.n
+left join mailings
+    on visits.brand_no = mailings.brand_no and visits.message_no % 512 = mailings.week
+order by visits.started_at, visits.session_no;
+
+-- No join here: the events come out in the order of the sessions.
+create table demo_web.web_events as
+with numbered as (
     select *, unnest(range(events)) as position
-    from described
+    from sessions
 ),
 
 acted as (
@@ -320,7 +323,7 @@ pictured as (
                 brand_no,
                 coalesce(
                     first_product_no,
-                    product_no(session_no * 16 + case when plan is null then position else 0 end, taste)
+                    product_no(case when plan is null then event_no else session_no end, taste)
                 )
             )
         end as product_id,
@@ -352,8 +355,8 @@ select
         else '/p/' || product_id
     end as url,
     case when position = 0 then referrer end as referrer,
-    case when message_no is not null then 'newsletter' end as utm_source,
-    case when message_no is not null then coalesce(mailing, 'service') end as utm_campaign,
+    case when mailing is not null then 'newsletter' end as utm_source,
+    mailing as utm_campaign,
     product_id,
     search_term,
     case

@@ -41,7 +41,8 @@ select
         as delivered_on
 from decided
 inner join brands on decided.brand_no = brands.brand_no
-inner join identifiers on decided.n = identifiers.n;
+inner join identifiers on decided.n = identifiers.n
+order by decided.done_at, decided.contact_no, decided.step;
 
 -- Decided in the preference centre of the shop.
 create table demo_privacy.consent_events as
@@ -93,7 +94,8 @@ select
     '2025-01' as text_version,
     late_file(decided.done_at, decided.n * 8 + decided.step, decided.is_clean) as delivered_on
 from decided
-inner join brands on decided.brand_no = brands.brand_no;
+inner join brands on decided.brand_no = brands.brand_no
+order by decided.done_at, decided.n, decided.step;
 
 -- A few ask to be forgotten, by account, card or e-mail address.
 create table erasures as
@@ -123,4 +125,5 @@ select
     null::varchar as phone,
     day_file(erasures.done_at) as delivered_on
 from erasures
-inner join identifiers on erasures.n = identifiers.n;
+inner join identifiers on erasures.n = identifiers.n
+order by erasures.done_at, erasures.place;

@@ -54,4 +54,43 @@ from households
 union all
 select person_id(n), 'typo_email'
 from identifiers
-where has_typo;
+where has_typo
+union all
+select person_id(n), 'erasure_request'
+from erasures;
+
+-- Rows that come later than the day file of their time, and rows that come twice.
+create table disorder as
+with late as (
+    select 'demo_shop/returns' as entity, returned_at as happened_at, delivered_on
+    from demo_shop.returns
+    union all
+    select 'demo_tills/receipts', purchased_at, delivered_on
+    from demo_tills.receipts
+    union all
+    select 'demo_mail/message_events', occurred_at, delivered_on
+    from demo_mail.message_events
+    union all
+    select 'demo_mail/consent_events', occurred_at, delivered_on
+    from demo_mail.consent_events
+    union all
+    select 'demo_privacy/consent_events', occurred_at, delivered_on
+    from demo_privacy.consent_events
+    union all
+    select 'demo_web/web_events', occurred_at, delivered_on
+    from demo_web.web_events
+)
+
+select 'late_rows' as kind, entity, count(*) as rows
+from late
+where happened_at < getvariable('until') - 2 and delivered_on is not null
+group by entity
+union all
+select 'repeated_rows' as kind, 'demo_mail/message_events' as entity, count(*) as rows
+from demo_mail.message_events
+where occurred_at >= getvariable('until') - 2 and occurred_at < delivered_on
+union all
+select 'repeated_rows' as kind, 'demo_web/web_events' as entity, count(*) as rows
+from demo_web.web_events
+where occurred_at >= getvariable('until') - 2 and occurred_at < delivered_on
+order by kind, entity;

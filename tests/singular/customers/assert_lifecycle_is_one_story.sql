@@ -1,0 +1,108 @@
+{#
+    The transitions of a customer are one story without a gap that ends in the stage of today.
+    A failing row is a kind of break with the number of customers that have it:
+    - does not follow on: a transition does not leave the stage that the one before it entered,
+      is not later, or is not the next in number.
+    - against the rules: potential and new only begin a story, new also follows potential; time
+      only leads further down the seed's list of stages; a purchase leads to active, out of lost
+      and only out of lost to reactivated. If this one fails after an edit of the seed, new or
+      reactivated lasts longer than inactive takes to become lost.
+    - not the current stage: customer_lifecycle or customers tells another stage than the last
+      transition, or a customer has no story.
+#}
+with transitions as (
+
+    select * from {{ ref('lifecycle_transitions') }}
+
+),
+
+lifecycle as (
+
+    select * from {{ ref('customer_lifecycle') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('customers') }}
+
+),
+
+stages as (
+
+    select * from {{ ref('lifecycle_stages') }}
+
+),
+
+chained as (
+
+    select
+        *,
+        lag(to_stage) over story as stage_before,
+        lag(transitioned_at) over story as transitioned_before,
+        row_number() over story as expected_number
+    from transitions
+    window story as (partition by customer_id order by transition_number)
+
+),
+
+last_transitions as (
+
+    select * from transitions
+    qualify row_number() over (partition by customer_id order by transition_number desc) = 1
+
+),
+
+breaks as (
+
+    select
+        'does not follow on' as problem,
+        customer_id
+    from chained
+    where
+        from_stage is distinct from stage_before
+        or transition_number <> expected_number
+        or transitioned_at <= transitioned_before
+        or days_in_stage
+        is distinct from date_diff('day', transitioned_before, transitioned_at)
+    union all
+    select
+        'against the rules' as problem,
+        transitions.customer_id
+    from transitions
+    left join stages as left_stage on transitions.from_stage = left_stage.stage
+    left join stages as entered_stage on transitions.to_stage = entered_stage.stage
+    where
+        case
+            when transitions.from_stage is null
+                then transitions.trigger || ': ' || transitions.to_stage
+                    not in ('first seen: potential', 'first purchase: new')
+            when transitions.from_stage = 'potential'
+                then transitions.trigger || ': ' || transitions.to_stage
+                    <> 'first purchase: new'
+            when transitions.trigger = 'time'
+                then coalesce(left_stage.position >= entered_stage.position, true)
+            when transitions.from_stage = 'lost'
+                then transitions.trigger || ': ' || transitions.to_stage
+                    <> 'purchase: reactivated'
+            else transitions.trigger || ': ' || transitions.to_stage <> 'purchase: active'
+        end
+    union all
+    select
+        'not the current stage' as problem,
+        coalesce(customers.customer_id, lifecycle.customer_id) as customer_id
+    from customers
+    full outer join lifecycle on customers.customer_id = lifecycle.customer_id
+    left join last_transitions on lifecycle.customer_id = last_transitions.customer_id
+    where
+        customers.lifecycle_stage is distinct from lifecycle.stage
+        or lifecycle.stage is distinct from last_transitions.to_stage
+        or lifecycle.stage_since is distinct from last_transitions.transitioned_at
+
+)
+
+select
+    problem,
+    count(distinct customer_id) as customer_count
+from breaks
+group by problem
