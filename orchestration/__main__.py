@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="load what is new, check, build, publish")
     build.add_argument("--as-of", type=_day, default=None)
     build.add_argument("--wait", type=float, default=600, help="seconds to wait for the lock")
+    build.add_argument("--accept", action="store_true", help="let in what failed its checks")
     build.set_defaults(command=_build)
     recipe = commands.add_parser("recipe", help="write a real data set into the landing folder")
     recipe.add_argument("name")
@@ -83,23 +84,27 @@ def _demo(arguments: argparse.Namespace, paths: Paths) -> None:
     else:
         tell(f"== make the demo group: {arguments.persons:,} persons")
         make_demo(paths, arguments.persons, arguments.seed, DEMO_UNTIL, tell)
-    _build_and_tell(paths, DEMO_UNTIL, tell, 600)
+    _build_and_tell(paths, DEMO_UNTIL, tell)
 
 
 def _build(arguments: argparse.Namespace, paths: Paths) -> None:
     as_of = arguments.as_of or datetime.now(UTC).date()
-    _build_and_tell(paths, as_of, _progress(), arguments.wait)
+    _build_and_tell(paths, as_of, _progress(), arguments.wait, arguments.accept)
 
 
 def _build_and_tell(
-    paths: Paths, as_of: date, tell: Callable[[str], None], wait_seconds: float
+    paths: Paths,
+    as_of: date,
+    tell: Callable[[str], None],
+    wait_seconds: float = 600,
+    accept: bool = False,
 ) -> None:
     from orchestration.launch import run_build
     from orchestration.reports.summary import summary
 
     seconds: dict[str, float] = {}
     began = time.perf_counter()
-    workspace = run_build(paths, as_of, tell, seconds, wait_seconds)
+    workspace = run_build(paths, as_of, tell, seconds, wait_seconds, accept)
     seconds["all, start included"] = time.perf_counter() - began
     again = f"AS_OF={as_of.isoformat()}"
     replayed = f" {again}" if workspace.is_replay else ""

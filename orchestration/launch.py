@@ -33,11 +33,12 @@ def run_build(
     progress: Callable[[str], None],
     seconds: dict[str, float],
     wait_seconds: float = 600,
+    accept: bool = False,
 ) -> Workspace:
     """Run the job `build` as of a date; `seconds` fills with the time of each step.
 
-    Returns where the result is. Raises BuildError when a step fails: readers then keep what
-    was published last.
+    `accept` lets raw rows in that failed their checks. Returns where the result is. Raises
+    BuildError when a step fails: readers then keep what was published last.
     """
     dagster_home(paths)
     run = build_run_resource(progress, seconds, wait_seconds)
@@ -47,7 +48,7 @@ def run_build(
             instance=instance,
             raise_on_error=False,
             run_config={
-                "resources": {"run": {"config": {"as_of": as_of.isoformat()}}},
+                "resources": {"run": {"config": {"as_of": as_of.isoformat(), "accept": accept}}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )

@@ -19,9 +19,13 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 @dataclass
 class BuildRun:
-    """One build in progress. `seconds` fills with the wall time of each step."""
+    """One build in progress. `seconds` fills with the wall time of each step.
+
+    `accepts_failed_checks` lets raw rows in that failed their checks: a person has looked.
+    """
 
     as_of: date
+    accepts_failed_checks: bool
     progress: Callable[[str], None]
     seconds: dict[str, float]
 
@@ -49,7 +53,10 @@ def build_run_resource(
         config_schema={
             "as_of": dg.Field(
                 str, is_required=False, description="Last day that the build knows, YYYY-MM-DD."
-            )
+            ),
+            "accept": dg.Field(
+                bool, default_value=False, description="Let rows in that failed their checks."
+            ),
         },
         description="The build in progress; one at a time.",
     )
@@ -58,7 +65,8 @@ def build_run_resource(
         text = context.resource_config.get("as_of")
         as_of = date.fromisoformat(text) if text else datetime.now(UTC).date()
         with build_lock(Paths.from_environment().lock, "the build", wait_seconds, tell):
-            yield BuildRun(as_of, tell, {} if seconds is None else seconds)
+            accept = context.resource_config["accept"]
+            yield BuildRun(as_of, accept, tell, {} if seconds is None else seconds)
 
     return run
 

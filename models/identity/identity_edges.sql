@@ -9,9 +9,9 @@ with sightings as (
 
 ),
 
-profiles as (
+tests as (
 
-    select * from {{ ref('entity_profiles') }}
+    select record_key from {{ ref('entity_profiles') }} where is_test
 
 ),
 
@@ -32,8 +32,7 @@ record_nodes as (
     from sightings
     inner join conducting
         on sightings.id_type = conducting.id_type and sightings.id_value = conducting.id_value
-    anti join (select record_key from profiles where is_test) as tests
-        on sightings.record_key = tests.record_key
+    anti join tests on sightings.record_key = tests.record_key
 
 ),
 

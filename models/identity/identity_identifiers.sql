@@ -11,9 +11,9 @@ with sightings as (
 
 ),
 
-profiles as (
+tests as (
 
-    select * from {{ ref('entity_profiles') }}
+    select record_key from {{ ref('entity_profiles') }} where is_test
 
 ),
 
@@ -33,8 +33,7 @@ real_sightings as (
 
     select sightings.*
     from sightings
-    anti join (select record_key from profiles where is_test) as tests
-        on sightings.record_key = tests.record_key
+    anti join tests on sightings.record_key = tests.record_key
 
 ),
 
@@ -71,7 +70,10 @@ strong_sightings as (
 
     select real_sightings.*
     from real_sightings
-    anti join blocked using (id_type, id_value)
+    anti join blocked
+        on
+            real_sightings.id_type = blocked.id_type
+            and real_sightings.id_value = blocked.id_value
     where real_sightings.id_type in ('account', 'card', 'email')
 
 ),

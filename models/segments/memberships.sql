@@ -32,15 +32,15 @@ final as (
     inner join lifecycle on customers.customer_id = lifecycle.customer_id
     union all
     select
-        'rfm_' || rfm_segment,
+        'rfm_' || rfm_segment as segment_id,
         customer_id,
-        last_order_at
+        last_order_at as entered_at
     from customers
     where rfm_segment <> 'prospect'
     {%- for segment in segment_models %}
     union all
     select
-        '{{ segment }}',
+        '{{ segment }}' as segment_id,
         customer_id,
         entered_at
     from {{ ref('seg_' ~ segment) }}

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.contract import Column, Entity
-from orchestration.ingest.readers import FRACTIONS, INTEGERS, TEXT, base_type
+from orchestration.ingest.readers import FRACTIONS, INTEGERS, TEXT, OpenFile, base_type
 from orchestration.ingest.sql import quote_files, quote_name, quote_text
 
 CLOCK_SKEW = timedelta(days=1)
@@ -25,32 +25,33 @@ TIMESTAMP = DATE + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?
 
 
 def reject_bad_rows(
-    connection: duckdb.DuckDBPyConnection,
-    entity: Entity,
-    given_types: Mapping[str, str],
-    now: datetime,
+    connection: duckdb.DuckDBPyConnection, entity: Entity, opened: OpenFile, now: datetime
 ) -> None:
-    """Create `checked`, a typed view of `given`, and the table `rejected` (_row, reason).
+    """Create `checked`, with typed columns, and the table `rejected` (_row, reason).
 
-    The session's time zone and `now` must be UTC.
+    Of several reasons the first counts. The session's time zone and `now` must be UTC.
     """
     columns = [(quote_name(c.name), c) for c in entity.columns]
     connection.execute(f"""
-        create temp view checked as
+        create temp {"view" if opened.is_columnar else "table"} checked as
         with typed as (
             select
                 _row,
                 _error,
                 _extra,
                 {_list(f"{name} as {_given(c)}" for name, c in columns)},
-                {_list(f"{_typed(c, given_types[c.name])} as {name}" for name, c in columns)}
+                {_list(f"{_typed(c, opened.types[c.name])} as {name}" for name, c in columns)}
             from given
         ),
         plausible as (
             select * replace ({_list(f"{_plausible(c)} as {name}" for name, c in columns)})
             from typed
         )
-        select *, {_reason(entity, given_types, now)} as _reason
+        select
+            _row,
+            {_reason(entity, opened.types, now)} as _reason,
+            _extra,
+            {_list(name for name, _ in columns)}
         from plausible
     """)
     connection.execute("""
@@ -106,7 +107,7 @@ def reject_duplicates(
 def latest_event_at(entity: Entity) -> str:
     """SQL of the latest time at which something happened; NULL where the entity has no time."""
     times = [quote_name(name) for name in (entity.version, entity.event_at) if name]
-    return f"max(greatest({', '.join(times)}))" if times else "null::timestamp"
+    return f"max(greatest({', '.join(times) or 'null::timestamp'}))"
 
 
 def _identity(entity: Entity) -> list[str]:

@@ -127,8 +127,11 @@ def check_complete(file: LandedFile) -> None:
 
 def hash_file(file: LandedFile) -> str:
     """SHA-256 of the bytes of the file, in hex."""
-    with file.path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    try:
+        with file.path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except PermissionError as error:
+        raise RefusedFileError("may not be read: allow it, then touch the file") from error
 
 
 def _landed(path: Path, landing: Path) -> LandedFile:

@@ -30,12 +30,12 @@ class Load:
     system: str
     entity: str
     file: str
-    sha256: str
     size: int
     mtime_ns: int
     contract: str
     delivered_on: date | None
     loaded_at: datetime
+    sha256: str = ""
     rows_in: int = 0
     rows_loaded: int = 0
     rows_quarantined: int = 0

@@ -1,6 +1,7 @@
 """Loads what source systems have delivered into typed Parquet files, each file once."""
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 MEMORY_LIMIT = "2GB"
+WRITTEN = re.compile(r"(?P<unfinished>\.?)(?P<load_id>\d{8,})__\w+\.parquet(\.tmp)?")
 
 
 class LostRowsError(Exception):
@@ -70,23 +72,24 @@ def load_new_files(
     history = _History(read_ledger(paths))
     _remove_orphans(paths, history.next_id)
     loads, still_refused = [], []
-    for file in find_files(paths.landing):
-        last = history.latest(file)
-        if last and last.error is None:
-            continue
-        if last and last.contract == fingerprint(contract.get(file.entity)):
-            still_refused.append(last)
-            progress(f"refused {last.error}")
-            continue
-        load = _load_file(paths, contract, history, file, now)
-        if not file.is_unchanged():
-            _remove_orphans(paths, history.next_id)
-            progress(f"wait  {file.name}: it changed while it was read")
-            continue
-        append_load(paths, load)
-        history.add(load)
-        loads.append(load)
-        progress(_describe(load))
+    with _database(paths) as database:
+        for file in find_files(paths.landing):
+            last = history.latest(file)
+            if last and last.error is None:
+                continue
+            if last and last.contract == fingerprint(contract.get(file.entity)):
+                still_refused.append(last)
+                progress(_describe(last))
+                continue
+            load = _load_file(database, paths, contract, history, file, now)
+            if not file.is_unchanged():
+                _remove_orphans(paths, history.next_id)
+                progress(f"wait  {file.name}: it changed while it was read")
+                continue
+            append_load(paths, load)
+            history.add(load)
+            loads.append(load)
+            progress(_describe(load))
     return LoadReport(tuple(loads), tuple(still_refused))
 
 
@@ -130,6 +133,7 @@ class _History:
 
 
 def _load_file(
+    database: duckdb.DuckDBPyConnection,
     paths: Paths,
     contract: Mapping[str, Entity],
     history: _History,
@@ -142,7 +146,6 @@ def _load_file(
         system=file.system,
         entity=file.entity,
         file=file.name,
-        sha256=hash_file(file),
         size=file.size,
         mtime_ns=file.mtime_ns,
         contract=fingerprint(contract.get(file.entity)),
@@ -151,11 +154,12 @@ def _load_file(
     )
     try:
         check_place(file, contract)
+        load = replace(load, sha256=hash_file(file))
         if twin := history.twin(file, load.sha256):
             return replace(load, duplicate_of=twin)
         check_complete(file)
         earlier = [paths.raw / name for name in history.raw_files(file)]
-        with _connect(paths) as connection:
+        with database.cursor() as connection:  # temporary tables live as long as it does
             return _load_rows(connection, paths, contract[file.entity], file, load, earlier)
     except RefusedFileError as error:
         return replace(load, error=f"landing/{file.name}: {error}")
@@ -171,7 +175,7 @@ def _load_rows(
 ) -> Load:
     opened = open_file(connection, file, entity)
     try:
-        reject_bad_rows(connection, entity, opened.types, load.loaded_at)
+        reject_bad_rows(connection, entity, opened, load.loaded_at)
     except duckdb.Error as error:
         if file.format == "parquet" and _is_damage(error):
             raise RefusedFileError(
@@ -265,16 +269,18 @@ def _write(connection: duckdb.DuckDBPyConnection, rows: str, file: Path) -> int:
 
 
 @contextmanager
-def _connect(paths: Paths) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that spills to a folder of its own, removed afterwards."""
+def _database(paths: Paths) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory, in UTC, that spills to a folder of its own."""
     spill = paths.raw / ".spill"
-    spill.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill)})
+    shutil.rmtree(spill, ignore_errors=True)
+    spill.mkdir(parents=True)
     try:
-        connection.execute("set timezone = 'UTC'")
-        yield connection
+        with duckdb.connect() as database:
+            database.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+            database.execute(f"set temp_directory = {quote_text(str(spill))}")
+            database.execute("set global timezone = 'UTC'")
+            yield database
     finally:
-        connection.close()
         shutil.rmtree(spill, ignore_errors=True)
 
 
@@ -287,8 +293,9 @@ def _is_damage(error: duckdb.Error) -> bool:
 def _remove_orphans(paths: Paths, next_id: int) -> None:
     """Remove what a killed run wrote without entering it in the ledger."""
     for folder in (paths.raw, paths.quarantine):
-        for file in folder.glob("*/*__*.parquet*"):
-            if file.name.startswith(".") or int(file.name.split("__")[0]) >= next_id:
+        for file in folder.glob("*/*"):
+            match = WRITTEN.fullmatch(file.name)
+            if match and (match["unfinished"] or int(match["load_id"]) >= next_id):
                 file.unlink()
 
 

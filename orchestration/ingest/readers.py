@@ -1,7 +1,4 @@
-"""Opens a landed file in DuckDB as two relations that are alike for every format.
-
-A text file is parsed once, into a table. A Parquet file is read again wherever it is needed,
-which costs less than a copy of it.
+"""Opens a landed file in DuckDB as two views that are alike for every format.
 
 `given`    a row for each record: _row (1-based; blank lines and continued lines count),
            _error (why it cannot be read, or NULL), what the file gives for each column of the
@@ -19,10 +16,10 @@ from dataclasses import dataclass
 import duckdb
 
 from orchestration.contract import Column, Entity
+from orchestration.ingest.csv_dialect import Dialect, choose_dialect
 from orchestration.ingest.files import LandedFile, RefusedFileError
 from orchestration.ingest.sql import quote_files, quote_name, quote_text
 
-DELIMITERS = ",;\t|"
 LONGEST_VALUE = 1000  # lines that one quoted value may fill; an unclosed quote would fill more
 NOT_BLANK = "regexp_matches(text, '[^ ]')"
 TEXT = "VARCHAR"
@@ -45,13 +42,15 @@ class OpenFile:
     """What is known of a file before its rows are checked.
 
     `rows` are counted in the file itself. `types` has the DuckDB type of each contract column
-    in `given`. `record_text` is SQL that makes a text of `record`.
+    in `given`. `record_text` is SQL that makes a text of `record`. To read a few columns of a
+    columnar file again costs less than to keep a copy of what was read.
     """
 
     rows: int
     types: dict[str, str]
     new_columns: tuple[str, ...]
     record_text: str
+    is_columnar: bool
 
 
 def open_file(connection: duckdb.DuckDBPyConnection, file: LandedFile, entity: Entity) -> OpenFile:
@@ -119,7 +118,7 @@ def _extra(values: Mapping[str, str]) -> str:
 
 
 def _clean(text: str) -> str:
-    return rf"nullif(trim({text}, E' \t\r\n'), '')"
+    return f"nullif(trim({text}), '')"
 
 
 # --- lines of text ---------------------------------------------------------------------------
@@ -171,87 +170,26 @@ def _count_unreadable_lines(connection: duckdb.DuckDBPyConnection) -> None:
 # --- CSV -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Dialect:
-    """How the records of a CSV file are written. `line` is that of the header."""
-
-    line: int
-    names: tuple[str, ...]
-    delimiter: str
-
-    @property
-    def field(self) -> str:
-        """Regular expression of a value: in quotes, plain, or empty."""
-        start, rest = rf'[^" {self.delimiter}\n]', rf"[^{self.delimiter}\n]*"
-        return rf' *"(?:[^"]|"")*" *| *{start}{rest}| *'
-
-    @property
-    def record(self) -> str:
-        """Regular expression of a record with any number of values."""
-        return f"(?:{self.field})(?:[{self.delimiter}](?:{self.field}))*"
-
-    @property
-    def tidy_record(self) -> str:
-        """The same, where no plain value has a quote in it."""
-        field = rf' *"(?:[^"]|"")*" *|[^"{self.delimiter}\n]*'
-        return f"(?:{field})(?:[{self.delimiter}](?:{field}))*"
-
-    def split(self, text: str) -> str:
-        """SQL of the list of values in a record that has no NUL byte.
-
-        In a tidy record the texts between quotes are outside and inside a value by turns, and
-        nothing between two quotes, outside, is one quote of the value.
-        """
-        delimiter = quote_text(self.delimiter)
-        pattern = quote_text(f"[{self.delimiter}]({self.field})")
-        return f"""
-            case
-                when not contains({text}, '"') then string_split({text}, {delimiter})
-                when regexp_full_match({text}, {quote_text(self.tidy_record)}) then string_split(
-                    array_to_string(
-                        list_transform(
-                            string_split(' ' || {text} || ' ', '"'),
-                            lambda part, position: case
-                                when position % 2 = 0 then part
-                                when part = '' then '"'
-                                else replace(part, {delimiter}, chr(0))
-                            end
-                        ),
-                        ''
-                    ),
-                    chr(0)
-                )
-                else list_transform(
-                    regexp_extract_all({delimiter} || {text}, {pattern}, 1),
-                    lambda field: case
-                        when starts_with(trim(field), '"')
-                            then replace(trim(field)[2:-2], '""', '"')
-                        else field
-                    end
-                )
-            end"""
-
-
 def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile:
-    dialect = _read_header(connection, entity)
+    header_line, dialect = _read_header(connection, entity)
     known, new = _match_columns(dialect.names, entity)
-    _join_lines(connection, dialect)
+    _join_lines(connection, header_line, dialect)
     value = {
         name: _clean(f"fields[{position}]") for position, name in enumerate(dialect.names, start=1)
     }
     connection.execute(f"""
         create temp view records as
-        select line - {dialect.line} as _row, text as record, null as _error
+        select line - {header_line} as _row, text as record, null as _error
         from lines
         anti join continued using (line)
-        where line > {dialect.line} and {NOT_BLANK}
+        where line > {header_line} and {NOT_BLANK}
         union all
-        select line - {dialect.line}, text, null from joined
+        select line - {header_line}, text, null from joined
         union all
-        select line - {dialect.line}, text, 'unreadable: ' || kind from unreadable
+        select line - {header_line}, text, 'unreadable: ' || kind from unreadable
     """)
     connection.execute(f"""
-        create temp table given as
+        create temp view given as
         with split as (
             select
                 _row,
@@ -279,17 +217,17 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
         connection,
         f"""
         select
-            (select count(*) from lines where line > {dialect.line} and {NOT_BLANK})
+            (select count(*) from lines where line > {header_line} and {NOT_BLANK})
             - (select count(*) from lines semi join continued using (line) where {NOT_BLANK})
             + (select count(*) from joined)
             + (select count(*) from unreadable)
     """,
     )
-    return OpenFile(rows, _types(entity, dict.fromkeys(known, TEXT)), new, "record")
+    return OpenFile(rows, _types(entity, dict.fromkeys(known, TEXT)), new, "record", False)
 
 
-def _read_header(connection: duckdb.DuckDBPyConnection, entity: Entity) -> _Dialect:
-    """The first line that is not blank, cut where that gives most columns of the contract."""
+def _read_header(connection: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[int, Dialect]:
+    """Number of the first line that is not blank, and how it is written."""
     found = connection.execute(
         f"select line, text from lines where {NOT_BLANK} order by line limit 1"
     ).fetchall()
@@ -299,23 +237,13 @@ def _read_header(connection: duckdb.DuckDBPyConnection, entity: Entity) -> _Dial
     if not found:
         raise RefusedFileError("empty file: no header")
     line, text = found[0]
-    choices = [_Dialect(line, _names(text, delimiter), delimiter) for delimiter in DELIMITERS]
-
-    def columns(dialect: _Dialect) -> tuple[int, int]:
-        names = {name.lower() for name in dialect.names}
-        return len(names & set(entity.column_names)), len(dialect.names)
-
-    return max(choices, key=columns)
+    try:
+        return line, choose_dialect(text, entity.column_names)
+    except csv.Error as error:
+        raise RefusedFileError("the header cannot be read: deliver the file again") from error
 
 
-def _names(header: str, delimiter: str) -> tuple[str, ...]:
-    names = next(csv.reader([header], delimiter=delimiter))
-    return tuple(
-        name.strip() or f"column {position}" for position, name in enumerate(names, start=1)
-    )
-
-
-def _join_lines(connection: duckdb.DuckDBPyConnection, dialect: _Dialect) -> None:
+def _join_lines(connection: duckdb.DuckDBPyConnection, header_line: int, dialect: Dialect) -> None:
     """Create `joined` (line, text) of records over several lines, and `continued` (line).
 
     A line whose quote stays open goes on up to the next line with an odd number of quotes,
@@ -327,7 +255,7 @@ def _join_lines(connection: duckdb.DuckDBPyConnection, dialect: _Dialect) -> Non
         with odd as (
             select line, text, lead(line) over (order by line) as last_line
             from lines
-            where line > {dialect.line}
+            where line > {header_line}
                 and (length(text) - length(replace(text, '"', ''))) % 2 = 1
         ),
         open as (
@@ -405,7 +333,7 @@ def _open_ndjson(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenF
                 '{{}}'
             )::varchar"""
     connection.execute(f"""
-        create temp table given as
+        create temp view given as
         with objects as (
             select
                 *,
@@ -428,7 +356,7 @@ def _open_ndjson(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenF
             + (select count(*) from unreadable)
     """,
     )
-    return OpenFile(rows, _types(entity, dict.fromkeys(known, TEXT)), new, "record")
+    return OpenFile(rows, _types(entity, dict.fromkeys(known, TEXT)), new, "record", False)
 
 
 # --- Parquet ---------------------------------------------------------------------------------
@@ -469,7 +397,7 @@ def _open_parquet(
         from {source}
     """)
     given_types = {column: data_type for column, (_, data_type) in given.items()}
-    return OpenFile(rows, _types(entity, given_types), new, "to_json(record)::varchar")
+    return OpenFile(rows, _types(entity, given_types), new, "to_json(record)::varchar", True)
 
 
 def _give(column: Column, name: str, data_type: str) -> tuple[str, str]:

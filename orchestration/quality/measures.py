@@ -1,7 +1,6 @@
 """What is counted about new files before rules judge it: SQL aggregates over raw Parquet."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from orchestration.contract import Entity
 from orchestration.ingest.ledger import Load
 from orchestration.ingest.sql import quote_files, quote_name, quote_text
 from orchestration.paths import Paths
-from orchestration.quality.rules import orphan_share, rules_for_rows
+from orchestration.quality.rules import LEAST_QUARANTINED, orphan_share, rules_for_rows
 
 SAMPLE = 200_000  # rows of a system that are looked at, about
 EARLIER = 30  # loads of a system that a new one is compared with
@@ -20,7 +19,7 @@ FILLED = 0.5  # share of earlier rows that makes a column one that is filled
 ENOUGH_ROWS = 100  # fewer can be without a value of such a column by chance
 
 _LOADS = """struct(
-    load_id bigint, system varchar, file varchar, is_new boolean, path varchar, every bigint,
+    load_id bigint, system varchar, file varchar, is_new boolean, path varchar,
     error varchar, rows_in bigint, rows_quarantined bigint, bad_rows bigint, reasons varchar,
     latest_event_at timestamp
 )[]"""
@@ -49,17 +48,13 @@ def measure(
 def _earlier(entity: Entity, new: Sequence[Load], ledger: Sequence[Load]) -> list[Load]:
     """The last loads before the new ones, of the same entity and systems."""
     new_ids = {load.load_id for load in new}
-    earlier: list[Load] = []
-    for system in sorted({load.system for load in new}):
-        of_system = [
-            load
-            for load in ledger
-            if load.raw_file
-            and (load.system, load.entity) == (system, entity.name)
-            and load.load_id not in new_ids
-        ]
-        earlier += of_system[-EARLIER:]
-    return earlier
+    before = _by_system(
+        load
+        for load in ledger
+        if load.raw_file and load.entity == entity.name and load.load_id not in new_ids
+    )
+    systems = sorted({load.system for load in new})
+    return [load for system in systems for load in before.get(system, [])[-EARLIER:]]
 
 
 def _create_loads(
@@ -68,32 +63,32 @@ def _create_loads(
     new: Sequence[Load],
     earlier: Sequence[Load],
 ) -> None:
-    """Create `loads`, the new and the earlier ones; of `every` so many rows one is looked at."""
-    rows_of = Counter[str]()
-    for load in new:
-        rows_of[load.system] += load.rows_loaded
-    loads = []
-    for load, is_new in [*((load, True) for load in new), *((load, False) for load in earlier)]:
-        bad = {reason: n for reason, n in (load.reasons or {}).items() if reason != REPEATED}
-        loads.append(
-            {
-                "load_id": load.load_id,
-                "system": load.system,
-                "file": f"landing/{load.file}",
-                "is_new": is_new,
-                "path": str(paths.raw / load.raw_file) if load.raw_file else None,
-                "every": max(1, math.ceil(rows_of[load.system] / SAMPLE)),
-                "error": load.error,
-                "rows_in": load.rows_in,
-                "rows_quarantined": load.rows_quarantined,
-                "bad_rows": sum(bad.values()),
-                "reasons": ", ".join(f"{reason}: {n:,}" for reason, n in bad.items()),
-                "latest_event_at": load.latest_event_at,
-            }
-        )
+    """Create `loads`, the new and the earlier ones as the ledger has them."""
+    known = [
+        {
+            "load_id": load.load_id,
+            "system": load.system,
+            "file": f"landing/{load.file}",
+            "is_new": is_new,
+            "path": str(paths.raw / load.raw_file) if load.raw_file else None,
+            "error": load.error,
+            "rows_in": load.rows_in,
+            "rows_quarantined": load.rows_quarantined,
+            "bad_rows": sum(_bad(load).values()),
+            "reasons": ", ".join(f"{reason}: {rows:,}" for reason, rows in _bad(load).items()),
+            "latest_event_at": load.latest_event_at,
+        }
+        for loads, is_new in ((new, True), (earlier, False))
+        for load in loads
+    ]
     connection.execute(
-        f"create temp table loads as select unnest(?::{_LOADS}, recursive := true)", [loads]
+        f"create temp table loads as select unnest(?::{_LOADS}, recursive := true)", [known]
     )
+
+
+def _bad(load: Load) -> dict[str, int]:
+    """Quarantined rows by reason, without those that are loaded already."""
+    return {reason: n for reason, n in (load.reasons or {}).items() if reason != REPEATED}
 
 
 def _create_rows(
@@ -102,23 +97,21 @@ def _create_rows(
     wanted = {rule.column for rule in rules_for_rows(entity)} | set(entity.references)
     columns = [column for column in entity.columns if column.name in wanted]
     names = "".join(f", {quote_name(column.name)}" for column in columns)
-    files = [paths.raw / load.raw_file for load in new if load.raw_file]
-    typed = "".join(
-        f", null::{column.data_type} as {quote_name(column.name)}" for column in columns
+    typed = "".join(f", {quote_name(column.name)} {column.data_type}" for column in columns)
+    connection.execute(
+        f"create temp table rows (load_id bigint, system varchar, file varchar{typed})"
     )
-    source = (
-        f"select _load_id, _row{names} from {_parquet(files)}"
-        if files
-        else f"select null::bigint as _load_id, null::bigint as _row{typed} where false"
-    )
-    connection.execute(f"""
-        create temp table rows as
-        with delivered as ({source})
-        select loads.load_id, loads.system, loads.file{names}
-        from delivered
-        join loads on delivered._load_id = loads.load_id
-        where hash(delivered._load_id, delivered._row) % loads.every = 0
-    """)
+    for system, loads in _by_system(load for load in new if load.raw_file).items():
+        every = math.ceil(sum(load.rows_loaded for load in loads) / SAMPLE) or 1
+        connection.execute(
+            f"""
+            insert into rows
+            select _load_id, ?, 'landing/' || _file{names}
+            from {_parquet(_raw_files(paths, loads))}
+            where hash(_load_id, _row) % {every} = 0
+            """,
+            [system],
+        )
 
 
 def _create_chunks(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
@@ -134,7 +127,8 @@ def _create_chunks(connection: duckdb.DuckDBPyConnection, entity: Entity) -> Non
     ]
     if not paths:
         return
-    optional = [column.name for column in entity.columns if not column.required]
+    # _load_id is filled in every row and so tells how many there are.
+    wanted = ["_load_id", *(column.name for column in entity.columns if not column.required)]
     connection.execute(
         f"""
         insert into chunks
@@ -144,10 +138,10 @@ def _create_chunks(connection: duckdb.DuckDBPyConnection, entity: Entity) -> Non
             sum(num_values),
             sum(num_values - stats_null_count)
         from parquet_metadata({quote_files(paths)})
-        where path_in_schema = '_load_id' or list_contains(?, path_in_schema)
+        where list_contains(?, path_in_schema)
         group by file_name, path_in_schema
         """,
-        [optional],
+        [wanted],
     )
 
 
@@ -168,26 +162,19 @@ def _create_references(
         )
     """)
     new_systems = {load.system for load in new}
-    for column, parent in entity.references.items():
-        table, key = parent.split(".")
+    for column, reference in entity.references.items():
+        table, key = reference.split(".")
         parents = [
             load
             for load in ledger
             if load.raw_file and load.entity == table and load.system in new_systems
         ]
-        systems = sorted({load.system for load in parents})
-        files = [paths.raw / load.raw_file for load in parents if load.raw_file]
-        known = (
-            f"select source_system as system, {quote_name(key)} as parent from {_parquet(files)}"
-            if files
-            else "select null::varchar as system, null::varchar as parent where false"
-        )
         connection.execute(
             f"""
             insert into child_rows
-            with parents as ({known}),
+            with parents as ({_keys(paths, parents, key)}),
             children as (
-                select load_id, system, {quote_name(column)} as parent
+                select load_id, system, {quote_name(column)} as key
                 from rows
                 where {quote_name(column)} is not null
                     and (list_contains(?, system) or {entity.event_at is None})
@@ -195,7 +182,7 @@ def _create_references(
             orphans as (
                 select load_id, count(*) as orphans
                 from children
-                anti join parents using (system, parent)
+                anti join parents using (system, key)
                 group by load_id
             )
             select load_id, {quote_text(column)}, count(*), coalesce(any_value(orphans), 0)
@@ -203,8 +190,16 @@ def _create_references(
             left join orphans using (load_id)
             group by load_id
             """,
-            [systems],
+            [sorted(_by_system(parents))],
         )
+
+
+def _keys(paths: Paths, loads: Sequence[Load], key: str) -> str:
+    """Query of the keys in some loads."""
+    if not loads:
+        return "select null::varchar as system, null::varchar as key where false"
+    files = _parquet(_raw_files(paths, loads))
+    return f"select source_system as system, {quote_name(key)} as key from {files}"
 
 
 def _create_files(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
@@ -271,11 +266,9 @@ def _create_files(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None
             case when loads.error is null then 0 else 1 end as refused,
             abs(loads.rows_in - loads.rows_quarantined - coalesce(raw_rows.rows_raw, 0))
                 as rows_lost,
-            -- A single bad row is let in, unless it is all that the file has.
             case
-                when loads.bad_rows = loads.rows_in then sign(loads.rows_in)
-                when loads.bad_rows = 1 then 0
-                else loads.bad_rows / loads.rows_in
+                when loads.bad_rows >= {LEAST_QUARANTINED} then loads.bad_rows / loads.rows_in
+                else 0
             end as bad_share,
             coalesce(silent.columns_fallen_silent, 0) as columns_fallen_silent,
             date_diff('day', loads.latest_event_at, newest_before.newest_at) as days_behind
@@ -286,6 +279,17 @@ def _create_files(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None
         left join reference_counts using (load_id)
         where loads.is_new
     """)
+
+
+def _by_system(loads: Iterable[Load]) -> dict[str, list[Load]]:
+    systems: dict[str, list[Load]] = {}
+    for load in loads:
+        systems.setdefault(load.system, []).append(load)
+    return systems
+
+
+def _raw_files(paths: Paths, loads: Iterable[Load]) -> list[Path]:
+    return [paths.raw / load.raw_file for load in loads if load.raw_file]
 
 
 def _parquet(files: Iterable[Path]) -> str:

@@ -13,6 +13,7 @@ from orchestration.ingest.sql import quote_name, quote_text
 
 MOSTLY = 0.99  # a few odd values may enter, a column with the wrong content may not
 MOST_QUARANTINED = 0.05
+LEAST_QUARANTINED = 100  # fewer bad rows stop nothing: they wait, and the rest is used
 MOST_ORPHANS = 0.01
 MOST_DAYS_BEHIND = 30
 
@@ -114,7 +115,8 @@ def rules_for_files(entity: Entity) -> tuple[Rule, ...]:
         ),
         Rule(
             "bad_share",
-            f"at most {MOST_QUARANTINED:.0%} of the rows of a file are bad, repeated ones aside",
+            f"from {LEAST_QUARANTINED} bad rows on, at most {MOST_QUARANTINED:.0%} of a file, "
+            "repeated ones aside",
             "{file}: {bad_rows:,} of {rows_in:,} rows are in quarantine ({reasons}); look at them "
             "there, correct the export and deliver the file again",
             maximum=MOST_QUARANTINED,

@@ -67,7 +67,7 @@ class Validation:
             result_format="BOOLEAN_ONLY",
             run_id=self._run,
         )
-        # Results come in an order of their own.
+        # The results are grouped by column, and so in another order than the rules.
         passed = {}
         for result in validated.results:
             assert result.expectation_config is not None

@@ -71,4 +71,4 @@ known as (
 
 select found.*
 from found
-anti join known using (column_name, value)
+anti join known on found.column_name = known.column_name and found.value = known.value

@@ -72,42 +72,43 @@ arrived as (
     from orders
     union all
     select
-        {{ record_key('receipts.source_system', 'receipts', 'receipts.receipt_id') }},
+        {{ record_key('receipts.source_system', 'receipts', 'receipts.receipt_id') }}
+            as document_key,
         receipts.source_system,
-        'receipts',
-        receipts.receipt_id,
+        'receipts' as source_entity,
+        receipts.receipt_id as source_record_id,
         receipts.brand_id,
-        receipts.purchased_at,
-        receipts.purchased_at,
-        'completed',
+        receipts.purchased_at as happened_at,
+        receipts.purchased_at as version_at,
+        'completed' as status,
         receipts.is_test,
-        upper(receipts.currency),
-        null,
-        null,
-        receipts.source_system || ':' || receipts.store_id,
-        null,
+        upper(receipts.currency) as currency,
+        null as coupon_code,
+        null as is_gift_wrapped,
+        receipts.source_system || ':' || receipts.store_id as store_key,
+        null as returned_order_key,
         coalesce(systems.card_system, receipts.source_system)
-        || ':loyalty_cards:' || receipts.card_id,
+        || ':loyalty_cards:' || receipts.card_id as record_key,
         receipts.load_id
     from receipts
     left join systems on receipts.source_system = systems.source_system
     union all
     select
-        {{ record_key('source_system', 'returns', 'return_id') }},
+        {{ record_key('source_system', 'returns', 'return_id') }} as document_key,
         source_system,
-        'returns',
-        return_id,
+        'returns' as source_entity,
+        return_id as source_record_id,
         brand_id,
-        returned_at,
-        returned_at,
-        'completed',
-        false,
-        upper(currency),
-        null,
-        null,
-        null,
-        {{ record_key('source_system', 'orders', 'order_id') }},
-        {{ record_key('source_system', 'accounts', 'account_id') }},
+        returned_at as happened_at,
+        returned_at as version_at,
+        'completed' as status,
+        false as is_test,
+        upper(currency) as currency,
+        null as coupon_code,
+        null as is_gift_wrapped,
+        null as store_key,
+        {{ record_key('source_system', 'orders', 'order_id') }} as returned_order_key,
+        {{ record_key('source_system', 'accounts', 'account_id') }} as record_key,
         load_id
     from return_documents
 

@@ -44,7 +44,7 @@ lines as (
     from order_lines
     union all
     select
-        {{ record_key('source_system', 'receipts', 'receipt_id') }},
+        {{ record_key('source_system', 'receipts', 'receipt_id') }} as document_key,
         line_no,
         source_system,
         product_id,
@@ -56,13 +56,13 @@ lines as (
     from receipt_lines
     union all
     select
-        {{ record_key('source_system', 'returns', 'return_id') }},
+        {{ record_key('source_system', 'returns', 'return_id') }} as document_key,
         line_no,
         source_system,
         product_id,
-        case when line_kind = 'merchandise' then 'return' else line_kind end,
+        case when line_kind = 'merchandise' then 'return' else line_kind end as line_kind,
         quantity,
-        cast(null as decimal(18, 4)),
+        cast(null as decimal(18, 4)) as discount_amount,
         net_amount,
         load_id
     from returns

@@ -81,13 +81,23 @@ arrived as (
 
 {%- if is_incremental() %},
 
+standing as (
+
+    select * exclude (session_id, record_key) from {{ this }}
+
+),
+
 joining as (
 
     select * from arrived
     union all
-    select standing.* exclude (session_id, record_key)
-    from {{ this }} as standing
-    semi join arrived using (source_system, brand_id, visitor_id)
+    select standing.*
+    from standing
+    semi join arrived
+        on
+            standing.source_system = arrived.source_system
+            and standing.brand_id = arrived.brand_id
+            and standing.visitor_id = arrived.visitor_id
 
 ),
 

@@ -37,10 +37,12 @@ spread as (
         consent_events.decision,
         case
             when consent_events.account_id is not null
-                then coalesce(systems.account_system, consent_events.source_system)
+                then
+                    coalesce(systems.account_system, consent_events.source_system)
                     || ':accounts:' || consent_events.account_id
             when consent_events.card_id is not null
-                then coalesce(systems.card_system, consent_events.source_system)
+                then
+                    coalesce(systems.card_system, consent_events.source_system)
                     || ':loyalty_cards:' || consent_events.card_id
             when consent_events.contact_id is not null
                 then {{ record_key(

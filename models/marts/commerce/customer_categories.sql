@@ -40,7 +40,7 @@ final as (
         item_count,
         round(order_count / sum(order_count) over (partition by customer_id), 4) as order_share,
         row_number() over (
-            partition by customer_id order by item_count desc, category
+            partition by customer_id order by item_count desc, category asc
         ) as category_rank
     from by_category
 

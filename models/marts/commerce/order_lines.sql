@@ -23,6 +23,16 @@ returns as (
 
 ),
 
+returned_orders as (
+
+    -- Not the CTE orders: DuckDB writes a CTE that is read twice out in full for every query.
+    select
+        order_id,
+        ordered_at
+    from {{ ref('orders') }}
+
+),
+
 documents as (
 
     select
@@ -40,19 +50,19 @@ documents as (
     from orders
     union all
     select
-        returns.return_id,
+        returns.return_id as document_key,
         returns.order_id,
         returns.return_id,
         returns.customer_id,
         returns.brand_id,
-        'online',
-        returns.returned_at,
-        coalesce(orders.ordered_at, returns.returned_at),
+        'online' as channel,
+        returns.returned_at as booked_at,
+        coalesce(returned_orders.ordered_at, returns.returned_at) as converted_at,
         returns.is_counted,
         returns.currency,
         returns.original_currency
     from returns
-    left join orders on returns.order_id = orders.order_id
+    left join returned_orders on returns.order_id = returned_orders.order_id
 
 ),
 
@@ -62,32 +72,17 @@ rates as (
 
 ),
 
-final as (
+converted as (
 
     select
-        lines.document_key || ':' || lines.line_no as order_line_id,
-        documents.order_id,
-        documents.return_id,
-        documents.customer_id,
-        documents.brand_id,
-        documents.channel,
-        documents.booked_at,
+        documents.*,
         lines.line_no,
-        lines.product_key as product_id,
+        lines.product_key,
         lines.line_kind,
         lines.quantity,
-        documents.currency,
         cast(lines.net_amount * coalesce(rates.rate, 1) as decimal(18, 4)) as net_amount,
-        cast(
-            case
-                when documents.is_counted and lines.line_kind in ('merchandise', 'return')
-                    then lines.net_amount * coalesce(rates.rate, 1)
-                else 0
-            end as decimal(18, 4)
-        ) as revenue_amount,
         cast(lines.discount_amount * coalesce(rates.rate, 1) as decimal(18, 4))
             as discount_amount,
-        documents.original_currency,
         lines.net_amount as original_net_amount
     from lines
     inner join documents on lines.document_key = documents.document_key
@@ -96,6 +91,33 @@ final as (
             documents.original_currency = rates.currency
             and documents.converted_at >= rates.valid_from
             and documents.converted_at < rates.valid_until
+
+),
+
+final as (
+
+    select
+        document_key || ':' || line_no as order_line_id,
+        order_id,
+        return_id,
+        customer_id,
+        brand_id,
+        channel,
+        booked_at,
+        line_no,
+        product_key as product_id,
+        line_kind,
+        quantity,
+        currency,
+        net_amount,
+        case
+            when is_counted and line_kind in ('merchandise', 'return') then net_amount
+            else 0
+        end as revenue_amount,
+        discount_amount,
+        original_currency,
+        original_net_amount
+    from converted
 
 )
 

@@ -43,15 +43,17 @@ final as (
         end as days_since_order,
         case
             when purchases.order_count is null
-                then 'known since ' || cast(current_stage.transitioned_at as date)
+                then
+                    'known since ' || cast(current_stage.transitioned_at as date)
                     || ', has never bought'
             when current_stage.to_stage = 'new'
                 then 'first bought on ' || purchases.last_order_on
             when current_stage.to_stage = 'reactivated'
-                then 'came back on ' || cast(current_stage.transitioned_at as date)
+                then
+                    'came back on ' || cast(current_stage.transitioned_at as date)
                     || ' after being lost'
-            else 'last of ' || purchases.order_count || ' orders on '
-                || purchases.last_order_on
+            else
+                'last of ' || purchases.order_count || ' orders on ' || purchases.last_order_on
         end as reason
     from current_stage
     left join purchases on current_stage.customer_id = purchases.customer_id

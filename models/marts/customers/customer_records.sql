@@ -44,16 +44,17 @@ final as (
         case
             when documents.record_key = documents.document_key then records.attached_by
             when records.customer_id is not null then records.source_entity
-        end
+        end as attached_by
     from documents
     left join records on documents.record_key = records.record_key
     union all
     select
-        split_part(identifiers.id_value, ':', 1),
-        'visitors',
-        substr(identifiers.id_value, length(split_part(identifiers.id_value, ':', 1)) + 2),
+        split_part(identifiers.id_value, ':', 1) as source_system,
+        'visitors' as source_entity,
+        substr(identifiers.id_value, length(split_part(identifiers.id_value, ':', 1)) + 2)
+            as source_record_id,
         clusters.customer_id,
-        case when clusters.customer_id is not null then 'cookie' end
+        case when clusters.customer_id is not null then 'cookie' end as attached_by
     from identifiers
     left join clusters on identifiers.node = clusters.node
 

@@ -57,8 +57,8 @@ purchases as (
     select
         customer_id,
         brand_id,
-        returned_on,
-        0,
+        returned_on as booked_on,
+        0 as order_count,
         net_amount
     from returns
 
@@ -91,10 +91,10 @@ by_customer as (
     union all
     select
         customer_id,
-        null,
-        max(last_order_on),
-        sum(frequency),
-        sum(monetary)
+        null as brand_id,
+        max(last_order_on) as last_order_on,
+        sum(frequency) as frequency,
+        sum(monetary) as monetary
     from by_brand
     group by customer_id
 
@@ -125,37 +125,62 @@ ranked as (
 
 ),
 
-scored as (
+rank_scored as (
 
     select
-        ranked.*,
+        *,
         population < {{ var('rfm_min_buyers') }} as is_small,
         cast(least(5, 1 + floor(5 * recency_rank)) as integer) as r_rank_score,
         cast(
             case when frequency <= 1 then 1 else least(5, 2 + floor(4 * frequency_rank)) end
             as integer
         ) as f_rank_score,
-        cast(least(5, 1 + floor(5 * monetary_rank)) as integer) as m_rank_score,
+        cast(least(5, 1 + floor(5 * monetary_rank)) as integer) as m_rank_score
+    from ranked
+
+),
+
+lowest_levels as (
+
+    select
+        min_by(level, at_least) filter (where dimension = 'frequency') as frequency_level,
+        min_by(level, at_least) filter (where dimension = 'monetary') as monetary_level
+    from levels
+
+),
+
+fixed_scored as (
+
+    select
+        buyers.*,
         r_fixed.score as r_fixed_score,
         coalesce(f_fixed.score, 1) as f_fixed_score,
         coalesce(m_fixed.score, 1) as m_fixed_score,
         r_level.level as recency_level,
-        coalesce(f_level.level, f_lowest.level) as frequency_level,
-        coalesce(m_level.level, m_lowest.level) as monetary_level
-    from ranked
+        coalesce(f_level.level, lowest_levels.frequency_level) as frequency_level,
+        coalesce(m_level.level, lowest_levels.monetary_level) as monetary_level
+    from rank_scored as buyers
     left join thresholds as r_fixed
-        on {{ falls_into('r_fixed', 'recency', 'ranked.recency_days') }}
+        on {{ falls_into('r_fixed', 'recency', 'buyers.recency_days') }}
     left join thresholds as f_fixed
-        on {{ falls_into('f_fixed', 'frequency', 'ranked.frequency') }}
+        on {{ falls_into('f_fixed', 'frequency', 'buyers.frequency') }}
     left join thresholds as m_fixed
-        on {{ falls_into('m_fixed', 'monetary', 'ranked.monetary') }}
-    left join levels as r_level on {{ falls_into('r_level', 'recency', 'ranked.recency_days') }}
-    left join levels as f_level on {{ falls_into('f_level', 'frequency', 'ranked.frequency') }}
-    left join levels as m_level on {{ falls_into('m_level', 'monetary', 'ranked.monetary') }}
-    cross join (select level from levels where dimension = 'frequency' order by at_least limit 1)
-        as f_lowest
-    cross join (select level from levels where dimension = 'monetary' order by at_least limit 1)
-        as m_lowest
+        on {{ falls_into('m_fixed', 'monetary', 'buyers.monetary') }}
+    left join levels as r_level on {{ falls_into('r_level', 'recency', 'buyers.recency_days') }}
+    left join levels as f_level on {{ falls_into('f_level', 'frequency', 'buyers.frequency') }}
+    left join levels as m_level on {{ falls_into('m_level', 'monetary', 'buyers.monetary') }}
+    cross join lowest_levels
+
+),
+
+scored as (
+
+    select
+        *,
+        case when is_small then r_fixed_score else r_rank_score end as r_score,
+        case when is_small then f_fixed_score else f_rank_score end as f_score,
+        case when is_small then m_fixed_score else m_rank_score end as m_score
+    from fixed_scored
 
 ),
 
@@ -167,9 +192,9 @@ final as (
         scored.recency_days,
         scored.frequency,
         scored.monetary,
-        case when is_small then r_fixed_score else r_rank_score end as r_score,
-        case when is_small then f_fixed_score else f_rank_score end as f_score,
-        case when is_small then m_fixed_score else m_rank_score end as m_score,
+        scored.r_score,
+        scored.f_score,
+        scored.m_score,
         segments.rfm_segment,
         scored.recency_level,
         scored.frequency_level,
@@ -179,14 +204,10 @@ final as (
         scored.m_fixed_score,
         fixed_segments.rfm_segment as rfm_segment_fixed,
         scored.population,
-        case when is_small then 'fixed' else 'rank' end as method
+        case when scored.is_small then 'fixed' else 'rank' end as method
     from scored
     inner join segments
-        on
-            segments.r_score
-            = case when is_small then scored.r_fixed_score else scored.r_rank_score end
-            and segments.f_score
-            = case when is_small then scored.f_fixed_score else scored.f_rank_score end
+        on scored.r_score = segments.r_score and scored.f_score = segments.f_score
     inner join segments as fixed_segments
         on
             scored.r_fixed_score = fixed_segments.r_score

@@ -149,7 +149,7 @@ main_brands as (
         brand_id as main_brand_id
     from brand_orders
     qualify row_number() over (
-        partition by customer_id order by order_count desc, last_order_at desc, brand_id
+        partition by customer_id order by order_count desc, last_order_at desc, brand_id asc
     ) = 1
 
 ),

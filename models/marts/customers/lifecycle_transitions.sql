@@ -93,12 +93,6 @@ reaches as (
 
     select
         rhythms.*,
-        case
-            when rhythms.purchase_number = 1 then 'new'
-            when rhythms.gap_days - 1 > floor(limits.inactive_gaps * lag(rhythms.expected_gap_days)
-                over (partition by rhythms.customer_id order by rhythms.ordered_on))
-                then 'reactivated'
-        end as opening_stage,
         limits.new_days,
         limits.reactivated_days,
         cast(floor(limits.active_gaps * rhythms.expected_gap_days) as integer) as active_until,
@@ -111,6 +105,24 @@ reaches as (
 
 ),
 
+starts as (
+
+    -- Inactive lasts to the end of the day inactive_until: a purchase on the day after it comes
+    -- before lost has begun.
+    select
+        *,
+        case
+            when purchase_number = 1 then 'new'
+            when
+                gap_days - 1 > lag(inactive_until) over (
+                    partition by customer_id order by ordered_on
+                )
+                then 'reactivated'
+        end as opening_stage
+    from reaches
+
+),
+
 openings as (
 
     select
@@ -120,7 +132,7 @@ openings as (
             when 'reactivated' then reactivated_days
             else -1
         end as opening_until
-    from reaches
+    from starts
 
 ),
 
@@ -142,9 +154,9 @@ spans as (
         ordered_on,
         next_on,
         expected_gap_days,
-        'active',
-        opening_until + 1,
-        active_until
+        'active' as stage,
+        opening_until + 1 as from_day,
+        active_until as until_day
     from openings
     union all
     select
@@ -152,9 +164,9 @@ spans as (
         ordered_on,
         next_on,
         expected_gap_days,
-        'at_risk',
-        greatest(opening_until, active_until) + 1,
-        at_risk_until
+        'at_risk' as stage,
+        greatest(opening_until, active_until) + 1 as from_day,
+        at_risk_until as until_day
     from openings
     union all
     select
@@ -162,9 +174,9 @@ spans as (
         ordered_on,
         next_on,
         expected_gap_days,
-        'inactive',
-        greatest(opening_until, at_risk_until) + 1,
-        inactive_until
+        'inactive' as stage,
+        greatest(opening_until, at_risk_until) + 1 as from_day,
+        inactive_until as until_day
     from openings
     union all
     select
@@ -172,9 +184,9 @@ spans as (
         ordered_on,
         next_on,
         expected_gap_days,
-        'lost',
-        greatest(opening_until, inactive_until) + 1,
-        null
+        'lost' as stage,
+        greatest(opening_until, inactive_until) + 1 as from_day,
+        null as until_day
     from openings
 
 ),
@@ -198,9 +210,9 @@ dated as (
     union all
     select
         first_seen.customer_id,
-        'potential',
-        first_seen.seen_on,
-        'first seen'
+        'potential' as stage,
+        first_seen.seen_on as from_on,
+        'first seen' as trigger
     from first_seen
     left join purchase_days on first_seen.customer_id = purchase_days.customer_id
     group by first_seen.customer_id, first_seen.seen_on, first_seen.seen_at

@@ -44,20 +44,20 @@ contacts as (
     union all
     select
         customer_id,
-        0,
-        0,
-        0,
-        0,
-        0,
-        cast(started_at >= {{ as_of() }} - interval 30 day as integer),
+        0 as sent,
+        0 as opens_30d,
+        0 as clicks_30d,
+        0 as opens_prior_30d,
+        0 as clicks_prior_30d,
+        cast(started_at >= {{ as_of() }} - interval 30 day as integer) as sessions_30d,
         cast(
             started_at >= {{ as_of() }} - interval 60 day
             and started_at < {{ as_of() }} - interval 30 day as integer
-        ),
-        search_count,
-        page_view_count + product_view_count + blog_read_count,
-        null,
-        ended_at,
+        ) as sessions_prior_30d,
+        search_count as searches_90d,
+        page_view_count + product_view_count + blog_read_count as views_90d,
+        null as last_opened_at,
+        ended_at as last_visited_at,
         last_cart_add_at
     from sessions
 

@@ -68,7 +68,8 @@ create macro store_id(brand_no, place) as
     'S-' || ['D', 'W', 'L'][brand_no] || lpad(place::varchar, 2, '0');
 create macro visitor_id(id, salt) as
     'v-' || lpad(lower(to_hex(hash(hash(id, salt), getvariable('seed')))), 16, '0');
--- The cookie of one act of a person: of one of two devices, or of the one that a household shares.
+
+-- The cookie of one act: of one of a person's two devices, or of the one that a household shares.
 create macro own_visitor_id(n, household, id) as case
     when household is not null and u(id, 'shared device') < 0.5
         then visitor_id(household, 'household')
@@ -81,11 +82,12 @@ create macro product_no(id, n) as (
     + 1 + floor(70 * u(id, 'product') * u(id, 'product'))
 )::bigint;
 
--- An address or number as people type it.
+-- Names, addresses and numbers as people type them.
 create macro plain_letters(name) as
     regexp_replace(
         strip_accents(replace(replace(lower(name), 'ß', 'ss'), 'ł', 'l')), '[^a-z]', '', 'g'
     );
+
 create macro typed_email(email, id, salt) as case
     when u(id, salt) < 0.02 then upper(email)
     when u(id, salt) < 0.03 then upper(email[1]) || email[2:]
@@ -93,6 +95,7 @@ create macro typed_email(email, id, salt) as case
     when u(id, salt) < 0.06 then replace(email, '@', '+shop@')
     else email
 end;
+
 create macro typed_phone(phone, calling_code, is_native, id, salt) as case
     when phone is null or u(id, salt) < 0.45 then phone
     when u(id, salt) < 0.65 then regexp_replace(
@@ -105,6 +108,7 @@ create macro typed_phone(phone, calling_code, is_native, id, salt) as case
     )
     else phone
 end;
+
 -- One letter twice, as a finger does.
 create macro mistyped(email) as email[1:2] || email[2:];
 

@@ -119,7 +119,7 @@ settled as (
             || '.' || countries.top_domain as role_address,
         '+' || countries.calling_code || element(roles.n, 'mobile', countries.mobile_prefixes)
             || lpad(
-                ((roles.n * 7654321 + getvariable('seed') % 10000000) % 10000000)::varchar, 7, '0'
+                ((roles.n * 7654321 + abs(getvariable('seed'))) % 10000000)::varchar, 7, '0'
             ) as phone,
         u(roles.n, 'city')
         * case roles.persona when 'high_value_buyer' then big_cities.share else 1 end
@@ -136,7 +136,6 @@ housed as (
     select
         settled.*,
         cities.city,
-        cities.population,
         cities.place as city_place,
         cities.places as cities,
         postal_code(settled.country, cities.postal_prefix, settled.n, 'postal code')
@@ -182,7 +181,6 @@ select
     street,
     postal_code,
     city,
-    population,
     city_place,
     cities,
     first_name,

@@ -57,7 +57,7 @@ planned_days as (
                 range(5 + pick(n, 'orders', 4)), lambda i: 12 + 45 * i + pick(n * 64 + i, 'day', 20)
             )
             when 'losing_buyer' then list_transform(
-                [150, 260, 310, 340], lambda day: day - 8 + pick(n * 512 + day, 'day', 14)
+                [150, 260, 310, 340], lambda day: day - 4 + pick(n * 512 + day, 'day', 8)
             )
             when 'vanished_buyer' then list_transform(
                 range(4 + pick(n, 'receipts', 5)), lambda i: case when i = 0

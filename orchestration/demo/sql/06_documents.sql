@@ -5,7 +5,6 @@ with known as (
     select
         purchases.*,
         brands.currency,
-        brands.per_eur,
         identifiers.gender,
         greatest(buyers.first_at, first_account.created_at) >= getvariable('until') - 45
             as is_newcomer,
@@ -93,13 +92,10 @@ with numbered as (
     select
         doc,
         n,
-        done_at,
         brand_no,
         is_store,
         is_clean or is_newcomer as is_plain,
-        per_eur,
         discount,
-        is_cancelled,
         delivered_on,
         first_product_no,
         unnest(range(1, lines + 1)) as line_no
@@ -109,11 +105,11 @@ with numbered as (
 chosen as (
     select
         * exclude (first_product_no),
+        doc * 16 + line_no as line_id,
         case
             when line_no = 1 then first_product_no
-            when product_no(doc * 16 + line_no, n) = first_product_no
-                then first_product_no % 280 + 1
-            else product_no(doc * 16 + line_no, n)
+            when product_no(line_id, n) = first_product_no then first_product_no % 280 + 1
+            else product_no(line_id, n)
         end as product_no
     from numbered
 ),
@@ -125,10 +121,10 @@ priced as (
         products.price,
         case
             when products.price_eur > 25 or chosen.is_plain then 1
-            when chosen.is_store and chosen.line_no > 1 and u(chosen.doc * 16 + chosen.line_no, 'back') < 0.02
+            -- Brought back to the till.
+            when chosen.is_store and chosen.line_no > 1 and u(chosen.line_id, 'back') < 0.02
                 then -1
-            when u(chosen.doc * 16 + chosen.line_no, 'quantity') < 0.25
-                then 2 + pick(chosen.doc * 16 + chosen.line_no, 'more', 2)
+            when u(chosen.line_id, 'quantity') < 0.25 then 2 + pick(chosen.line_id, 'more', 2)
             else 1
         end::decimal(18, 4) as quantity
     from chosen
@@ -149,11 +145,8 @@ summed as (
 select
     doc,
     line_no,
-    n,
-    done_at,
     brand_no,
     is_store,
-    is_cancelled,
     delivered_on,
     product_id(brand_no, product_no) as product_id,
     quantity,
@@ -387,7 +380,8 @@ select
     versions.status,
     versions.currency,
     case when versions.has_coupon
-        then element(month(versions.done_at), versions.brand_id, ['SPRING', 'HELLO', 'THANKS']) || '10'
+        then element(month(versions.done_at), versions.brand_id, ['SPRING', 'HELLO', 'THANKS'])
+            || '10'
     end as coupon_code,
     versions.is_gift_wrapped,
     identifiers.postal_code,

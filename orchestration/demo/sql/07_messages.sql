@@ -45,7 +45,8 @@ order by started_at, campaign_id;
 create table messages as
 with readers as (
     select
-        contacts.*,
+        contacts.* exclude (is_dead),
+        contacts.is_dead or identifiers.has_typo_in_contact as is_dead,
         brands.mailing_day,
         identifiers.contact_phone is not null as has_phone,
         -- Every week, every second or every fourth.

@@ -62,10 +62,6 @@ browsed as (
             then account_id(n, 0)
         end as account_id,
         2 + pick(session_no, 'events', 7) as events,
-        null::varchar[] as plan,
-        null::varchar as order_id,
-        null::bigint as first_product_no,
-        null::bigint as message_no,
         may_leave_cart(started_at) as has_carts
     from browsing
 ),
@@ -86,7 +82,6 @@ bought as (
         ['page_view', 'product_view', 'cart_add', 'checkout_step', 'purchase'] as plan,
         order_id(documents.doc) as order_id,
         documents.first_product_no,
-        null::bigint as message_no,
         true as has_carts
     from documents
     left join households on documents.n = households.n
@@ -110,9 +105,6 @@ clicked as (
             then account_id(messages.n, 0)
         end as account_id,
         2 + pick(session_no, 'events', 5) as events,
-        null::varchar[] as plan,
-        null::varchar as order_id,
-        null::bigint as first_product_no,
         messages.message_no,
         may_leave_cart(messages.clicked_at) as has_carts
     from messages
@@ -163,9 +155,6 @@ planned as (
         account_id(persons.n, 0) as account_id,
         len(visit.events) as events,
         visit.events as plan,
-        null::varchar as order_id,
-        null::bigint as first_product_no,
-        null::bigint as message_no,
         true as has_carts
     from planned_visits
     inner join persons on planned_visits.n = persons.n
@@ -187,7 +176,6 @@ anonymous_visits as (
 anonymous as (
     select
         session_no,
-        null::bigint as n,
         1 + pick(visitor, 'brand', 3) as brand_no,
         to_utc(
             getvariable('until') - greatest(
@@ -195,12 +183,7 @@ anonymous as (
             )::integer + to_seconds(home_clock(session_no, 'start', 15))
         ) as started_at,
         visitor_id(visitor, 'nobody') as visitor_id,
-        null::varchar as account_id,
         2 + pick(session_no, 'events', 5) as events,
-        null::varchar[] as plan,
-        null::varchar as order_id,
-        null::bigint as first_product_no,
-        null::bigint as message_no,
         true as has_carts
     from anonymous_visits
 ),
@@ -230,10 +213,6 @@ kiosks as (
         visitor_id(kiosk_visits.kiosk, 'kiosk') as visitor_id,
         account_id(kiosk_visits.n, 0) as account_id,
         2 + pick(session_no, 'events', 3) as events,
-        null::varchar[] as plan,
-        null::varchar as order_id,
-        null::bigint as first_product_no,
-        null::bigint as message_no,
         may_leave_cart(started_at) as has_carts
     from kiosk_visits
     inner join persons on kiosk_visits.n = persons.n
@@ -272,7 +251,7 @@ select
         when u(visits.session_no, 'from') < 0.44 then 'instagram.com'
     end as referrer,
     element(
-        visits.session_no, 'device', ['phone', 'phone', 'phone', 'desktop', 'desktop', 'tablet']
+        visits.visitor_id, 'device', ['phone', 'phone', 'phone', 'desktop', 'desktop', 'tablet']
     ) as device_type
 from visits
 inner join brands on visits.brand_no = brands.brand_no
@@ -288,31 +267,33 @@ with numbered as (
     from sessions
 ),
 
+drawn as (
+    select *, session_no * 16 + position as event_no, u(event_no, 'act') as act
+    from numbered
+),
+
 acted as (
     -- Every session that is not planned begins with a page and a product, and searches once
     -- at most, so that searches stay below a third of what a person looks at.
     select
         *,
-        session_no * 16 + position as event_no,
         case
             when plan is not null then plan[position + 1]
             when position = 0 then 'page_view'
             when position = 1 then 'product_view'
-            when position = 2 and u(event_no, 'act') < 0.35 then 'search'
-            when u(event_no, 'act') < 0.52 then 'product_view'
-            when u(event_no, 'act') < 0.72 then 'page_view'
-            when u(event_no, 'act') < 0.86
-                then case when has_carts then 'cart_add' else 'product_view' end
-            when u(event_no, 'act') < 0.89
-                then case when has_carts then 'cart_remove' else 'page_view' end
-            when u(event_no, 'act') < 0.92
-                then case when has_carts then 'checkout_step' else 'page_view' end
-            when u(event_no, 'act') < 0.97 then 'blog_read'
-            when u(event_no, 'act') < 0.985 then 'download'
+            when position = 2 and act < 0.35 then 'search'
+            when act < 0.52 then 'product_view'
+            when act < 0.72 then 'page_view'
+            when act < 0.92 and not has_carts then 'product_view'
+            when act < 0.86 then 'cart_add'
+            when act < 0.89 then 'cart_remove'
+            when act < 0.92 then 'checkout_step'
+            when act < 0.97 then 'blog_read'
+            when act < 0.985 then 'download'
             else 'form'
         end as event_type,
         started_at + to_seconds(position * pace) as occurred_at
-    from numbered
+    from drawn
 ),
 
 pictured as (
@@ -327,13 +308,13 @@ pictured as (
                 )
             )
         end as product_id,
-        case when event_type = 'search' then lower(element(
+        case when event_type = 'search' then element(
             event_no, 'term', case brand_no
                 when 1 then ['spade', 'garden chair', 'frying pan', 'bed linen', 'parasol', 'lamp']
                 when 2 then ['drill', 'hammer', 'wall paint', 'screws', 'ladder', 'saw']
                 else ['perfume', 'face cream', 'gift', 'candle', 'advent calendar', 'soap']
             end
-        )) end as search_term
+        ) end as search_term
     from acted
 )
 

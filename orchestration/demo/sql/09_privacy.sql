@@ -73,7 +73,9 @@ decided as (
         is_clean,
         step + 2 as step,
         purpose,
-        done_at + to_seconds((u(n * 4 + step, 'until') * epoch(the_end() - done_at))::bigint) as done_at,
+        done_at + to_seconds(
+            (u(n * 4 + step, 'until') * epoch(the_end() - done_at))::bigint
+        ) as done_at,
         'withdrawn' as decision
     from granted
     where not is_clean and u(n * 4 + step, 'withdrawn') < 0.07

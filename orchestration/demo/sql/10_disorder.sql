@@ -42,14 +42,14 @@ create macro repeated() as greatest(3, getvariable('persons') // 4000);
 insert into demo_web.web_events
 select * replace (getvariable('until') - 1 as delivered_on)
 from demo_web.web_events
-where delivered_on = getvariable('until') - 2 and not is_clean
+where occurred_at::date = getvariable('until') - 2 and not is_clean
 order by u(event_id, 'repeated'), event_id
 limit repeated();
 
 insert into demo_mail.message_events
 select * replace (getvariable('until') - 1 as delivered_on)
 from demo_mail.message_events
-where delivered_on = getvariable('until') - 2 and not is_clean
+where occurred_at::date = getvariable('until') - 2 and not is_clean
 order by u(event_id, 'repeated'), event_id
 limit repeated();
 

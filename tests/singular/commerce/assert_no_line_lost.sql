@@ -56,13 +56,17 @@ staged_documents as (
 staged as (
 
     select
-        source_system,
-        source_entity,
+        staged_lines.source_system,
+        staged_lines.source_entity,
         count(*) as line_count,
-        sum(net_amount) as amount
+        sum(staged_lines.net_amount) as amount
     from staged_lines
-    semi join staged_documents using (source_system, source_entity, source_record_id)
-    group by source_system, source_entity
+    semi join staged_documents
+        on
+            staged_lines.source_system = staged_documents.source_system
+            and staged_lines.source_entity = staged_documents.source_entity
+            and staged_lines.source_record_id = staged_documents.source_record_id
+    group by staged_lines.source_system, staged_lines.source_entity
 
 ),
 

@@ -98,7 +98,6 @@ differences as (
         customers.customer_id is null
         or customers.net_revenue <> coalesce(customer_revenue.revenue, 0)
         or customers.order_count <> coalesce(customer_revenue.order_count, 0)
-    {%- if var('rfm_window_days') == 0 %}
     union all
     select
         'customer_rfm' as table_name,
@@ -107,12 +106,12 @@ differences as (
     from customers
     left join rfm on customers.customer_id = rfm.customer_id
     where
-        customers.order_count > 0
+        {{ var('rfm_window_days') }} = 0
+        and customers.order_count > 0
         and (
             rfm.monetary is distinct from customers.net_revenue
             or rfm.frequency is distinct from customers.order_count
         )
-    {%- endif %}
 
 )
 

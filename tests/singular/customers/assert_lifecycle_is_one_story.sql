@@ -46,6 +46,21 @@ chained as (
 
 ),
 
+steps as (
+
+    select
+        transitions.customer_id,
+        transitions.from_stage,
+        transitions.trigger,
+        transitions.trigger || ': ' || transitions.to_stage as step,
+        stages_left.position as position_left,
+        stages_entered.position as position_entered
+    from transitions
+    left join stages as stages_left on transitions.from_stage = stages_left.stage
+    left join stages as stages_entered on transitions.to_stage = stages_entered.stage
+
+),
+
 last_transitions as (
 
     select * from transitions
@@ -68,24 +83,16 @@ breaks as (
     union all
     select
         'against the rules' as problem,
-        transitions.customer_id
-    from transitions
-    left join stages as left_stage on transitions.from_stage = left_stage.stage
-    left join stages as entered_stage on transitions.to_stage = entered_stage.stage
+        customer_id
+    from steps
     where
         case
-            when transitions.from_stage is null
-                then transitions.trigger || ': ' || transitions.to_stage
-                    not in ('first seen: potential', 'first purchase: new')
-            when transitions.from_stage = 'potential'
-                then transitions.trigger || ': ' || transitions.to_stage
-                    <> 'first purchase: new'
-            when transitions.trigger = 'time'
-                then coalesce(left_stage.position >= entered_stage.position, true)
-            when transitions.from_stage = 'lost'
-                then transitions.trigger || ': ' || transitions.to_stage
-                    <> 'purchase: reactivated'
-            else transitions.trigger || ': ' || transitions.to_stage <> 'purchase: active'
+            when from_stage is null
+                then step not in ('first seen: potential', 'first purchase: new')
+            when from_stage = 'potential' then step <> 'first purchase: new'
+            when trigger = 'time' then coalesce(position_left >= position_entered, true)
+            when from_stage = 'lost' then step <> 'purchase: reactivated'
+            else step <> 'purchase: active'
         end
     union all
     select

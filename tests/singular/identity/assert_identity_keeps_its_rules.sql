@@ -58,17 +58,17 @@ company as (
     select
         conducting.id_type,
         conducting.id_value,
-        count(distinct case when others.id_type = 'account' then others.id_value end)
+        count(distinct case when beside.id_type = 'account' then beside.id_value end)
             as account_count,
-        count(distinct case when others.id_type = 'card' then others.id_value end) as card_count,
-        count(distinct case when others.id_type = 'email' then others.id_value end)
+        count(distinct case when beside.id_type = 'card' then beside.id_value end) as card_count,
+        count(distinct case when beside.id_type = 'email' then beside.id_value end)
             as email_count
     from sightings as conducting
-    inner join sightings as others on conducting.record_key = others.record_key
+    inner join sightings as beside on conducting.record_key = beside.record_key
     where
         conducting.status = 'conducting'
         and conducting.id_type in ('email', 'phone', 'cookie')
-        and others.status <> 'blocked'
+        and beside.status <> 'blocked'
     group by conducting.id_type, conducting.id_value
 
 ),

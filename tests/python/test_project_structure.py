@@ -1,0 +1,209 @@
+"""The laws of the dbt project, read from its manifest: layers, contracts, tests, names."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dbt.cli.main import dbtRunner
+from dbt_common.events.base_types import EventMsg
+
+from orchestration.contract import load_contract
+from orchestration.paths import PROJECT
+
+Node = dict[str, Any]
+
+# What the models of a layer may read. Predictions stand between marts and segments, outside dbt.
+MAY_READ = {
+    "staging": {"sources", "seeds"},
+    "entities": {"staging", "seeds", "entities"},
+    "identity": {"entities", "seeds", "identity"},
+    "marts": {"entities", "identity", "seeds", "marts"},
+    "segments": {"marts", "seeds", "segments"},
+    "audiences": {"marts", "segments"},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """What dbt understood of the project, and the names of its warnings."""
+
+    nodes: dict[str, Node]
+    warnings: list[str]
+
+    def models(self, *layers: str) -> list[Node]:
+        """The models of some layers, of all when none is named."""
+        return [
+            node
+            for node in self.nodes.values()
+            if node["resource_type"] == "model" and (not layers or layer(node) in layers)
+        ]
+
+    def tests(self) -> list[Node]:
+        return [node for node in self.nodes.values() if node["resource_type"] == "test"]
+
+    def contracted(self) -> list[Node]:
+        """All models that something else relies on: those from the entities on."""
+        return [model for model in self.models() if layer(model) != "staging"]
+
+
+def layer(node: Node) -> str:
+    """The folder below models/, or the kind of what is no model."""
+    if node["resource_type"] == "model":
+        return str(node["fqn"][1])
+    return str(node["resource_type"]) + "s"
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("parsed")
+    warnings: list[str] = []
+
+    def listen(event: EventMsg) -> None:
+        if event.info.level == "warn":
+            warnings.append(event.info.name)
+
+    places = {"project-dir": PROJECT, "profiles-dir": PROJECT}
+    places |= {"target-path": folder, "log-path": folder}
+    arguments = [f"--{name}={place}" for name, place in places.items()]
+    result = dbtRunner(callbacks=[listen]).invoke(["parse", "--quiet", *arguments])
+    assert result.success, result.exception
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return Project(manifest["nodes"] | manifest["sources"], warnings)
+
+
+def sql_files(folder: str) -> Iterator[tuple[Path, str]]:
+    """Each SQL file with its text, comments of Jinja and SQL left out."""
+    for file in sorted((PROJECT / folder).rglob("*.sql")):
+        text = re.sub(r"\{#.*?#\}", "", file.read_text(), flags=re.DOTALL)
+        yield file, re.sub(r"--.*", "", text)
+
+
+def test_dbt_has_nothing_to_warn_of(project: Project) -> None:
+    assert project.warnings == []
+
+
+def test_arrows_run_downwards_only(project: Project) -> None:
+    against = [
+        f"{model['name']} reads {project.nodes[parent]['name']}"
+        for model in project.models()
+        for parent in model["depends_on"]["nodes"]
+        if layer(project.nodes[parent]) not in MAY_READ[layer(model)]
+    ]
+    assert against == []
+
+
+def test_every_contract_is_complete_and_enforced(project: Project) -> None:
+    incomplete = [
+        f"{model['name']}.{column['name']}"
+        for model in project.contracted()
+        for column in model["columns"].values()
+        if not (column["data_type"] and column["description"])
+    ]
+    assert incomplete == []
+    for model in project.contracted():
+        assert model["columns"], model["name"]
+        assert model["contract"]["enforced"], model["name"]
+
+
+def test_every_description_begins_with_the_grain(project: Project) -> None:
+    without = [
+        model["name"]
+        for model in project.contracted()
+        if not model["description"].startswith("One row per ")
+    ]
+    assert without == []
+
+
+def test_every_table_has_a_test_of_its_grain(project: Project) -> None:
+    tested = {
+        test["attached_node"]
+        for test in project.tests()
+        if test.get("test_metadata", {}).get("name") == "grain"
+    }
+    untested = [
+        model["name"]
+        for model in project.contracted()
+        if model["config"]["materialized"] != "view" and model["unique_id"] not in tested
+    ]
+    assert untested == []
+
+
+def test_every_test_of_a_model_is_named_after_what_it_checks(project: Project) -> None:
+    for test in project.tests():
+        attached = project.nodes.get(test.get("attached_node") or "")
+        if attached is None:
+            assert test["name"].startswith("assert_"), test["name"]
+        elif attached["resource_type"] == "model":
+            # dbt's own name would begin with the test: grain_customers_customer_id.
+            assert test["name"].startswith(f"{attached['name']}_has_"), test["name"]
+
+
+def test_nobody_reads_the_clock_but_as_of() -> None:
+    clock = re.compile(
+        r"\b(current_(date|time|timestamp)|(now|today|getdate|sysdate)\s*\(|run_started_at)", re.I
+    )
+    readers = [
+        file.name
+        for folder in ("models", "macros", "tests/singular", "tests/generic")
+        for file, text in sql_files(folder)
+        if clock.search(text)
+    ]
+    assert readers == ["as_of.sql"]
+
+
+def test_vars_are_few_and_declared() -> None:
+    declared = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    used = {
+        name
+        for folder in ("models", "macros", "tests/singular")
+        for _, text in sql_files(folder)
+        for name in re.findall(r"""\bvar\(\s*['"](\w+)['"]""", text)
+    }
+    assert used == set(declared)
+    assert len(declared) < 15
+
+
+def test_a_macro_file_holds_one_public_macro_of_its_name() -> None:
+    for file, text in sql_files("macros"):
+        names = re.findall(r"\{%-?\s*macro\s+(\w+)", text)
+        # default__x and duckdb__x are branches of x.
+        assert [name for name in names if "__" not in name and name[0] != "_"] == [file.stem], file
+
+
+def test_personal_columns_are_tagged_and_private(project: Project) -> None:
+    personal = {
+        column.name
+        for entity in load_contract().values()
+        for column in entity.columns
+        if column.pii
+    } | {"id_value"}
+    for model in project.contracted():
+        tagged = {
+            column["name"]
+            for column in model["columns"].values()
+            if column["config"]["meta"].get("pii")
+        }
+        if layer(model) == "segments" or model["schema"] == "marts":
+            assert tagged == set(), model["name"]
+        elif model["name"] != "entity_stores":  # The address of a store is nobody's.
+            assert tagged == personal & set(model["columns"]), model["name"]
+        if tagged:
+            assert model["config"]["access"] != "public", model["name"]
+
+
+def test_memberships_know_every_segment(project: Project) -> None:
+    [memberships] = [
+        model for model in project.models("segments") if model["name"] == "memberships"
+    ]
+    views = {
+        model["unique_id"]
+        for model in project.models("segments")
+        if model["name"].startswith("seg_")
+    }
+    assert views
+    assert views <= set(memberships["depends_on"]["nodes"])
