@@ -16,11 +16,12 @@ from orchestration.ingest.sql import quote_files, quote_name, quote_text
 
 CLOCK_SKEW = timedelta(days=1)
 PLANNED = {"ended_at", "closed_at", "discontinued_at"}  # may well lie in the future
+DAYS = {"DATE", "TIMESTAMP"}
+FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 INTEGER = r"[+-]?\d+"
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 DATE = r"\d{4}-\d{2}-\d{2}"
-FIRST_YEAR, LAST_YEAR = 1900, 2100
 TIMESTAMP = DATE + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
 
 
@@ -141,7 +142,7 @@ def _reason(entity: Entity, given_types: Mapping[str, str], now: datetime) -> st
         *(
             (f"{quote_name(c.name)} > timestamp '{latest}'", f"future date in {c.name}")
             for c in columns
-            if c.name.endswith("_at") and c.name not in PLANNED
+            if base_type(c.data_type) in DAYS and c.name.endswith("_at") and c.name not in PLANNED
         ),
     ]
     cases = [f"when {failed} then {quote_text(reason)}" for failed, reason in reasons]
@@ -190,13 +191,11 @@ def _matching(text: str, pattern: str, value: str) -> str:
 def _plausible(column: Column) -> str:
     """SQL of the typed value; NULL when it is no real date or no finite number."""
     value = quote_name(column.name)
-    match base_type(column.data_type):
-        case "DATE" | "TIMESTAMP":
-            return f"case when year({value}) between {FIRST_YEAR} and {LAST_YEAR} then {value} end"
-        case "DOUBLE":
-            return f"case when isfinite({value}) then {value} end"
-        case _:
-            return value
+    if base_type(column.data_type) in DAYS:
+        return f"case when year({value}) between {FIRST_YEAR} and {LAST_YEAR} then {value} end"
+    if base_type(column.data_type) == "DOUBLE":
+        return f"case when isfinite({value}) then {value} end"
+    return value
 
 
 def _given(column: Column) -> str:

@@ -390,7 +390,8 @@ from orchestration.paths import Paths
 from orchestration.quality.raw_checks import check_raw
 
 paths = Paths(Path({str(platform.paths.data)!r}))
-report = load_new_files(paths, load_contract(), datetime.now(UTC).replace(tzinfo=None), lambda _: None)
+now = datetime.now(UTC).replace(tzinfo=None)
+report = load_new_files(paths, load_contract(), now, lambda _: None)
 assert len(report.loads) == 1 and report.loads[0].duplicate_of, report
 assert check_raw(paths, load_contract(), report, lambda _: None) == []
 assert not {{"great_expectations", "pandas"}} & set(sys.modules)

@@ -17,9 +17,24 @@ receipts as (
 
 ),
 
+arrived_returns as (
+
+    select
+        source_system,
+        return_id
+    from {{ ref('stg_shop__returns') }}
+    where {{ newly_loaded() }}
+    group by source_system, return_id
+
+),
+
 returns as (
 
-    select * from {{ ref('stg_shop__returns') }} where {{ newly_loaded() }}
+    -- All lines of the returns that got new ones: a line that is delivered later adds to its
+    -- return and replaces nothing.
+    select *
+    from {{ ref('stg_shop__returns') }}
+    semi join arrived_returns using (source_system, return_id)
 
 ),
 
@@ -36,6 +51,7 @@ return_documents as (
         return_id,
         min(brand_id) as brand_id,
         min(returned_at) as returned_at,
+        max(returned_at) as version_at,
         min(currency) as currency,
         min(order_id) as order_id,
         min(account_id) as account_id,
@@ -100,7 +116,7 @@ arrived as (
         return_id as source_record_id,
         brand_id,
         returned_at as happened_at,
-        returned_at as version_at,
+        version_at,
         'completed' as status,
         false as is_test,
         upper(currency) as currency,

@@ -52,7 +52,7 @@ logins as (
         web_events.visitor_id,
         min(web_events.occurred_at) as first_seen_at,
         max(web_events.occurred_at) as last_seen_at,
-        min(web_events.delivered_on) as delivered_on,
+        min(coalesce(web_events.delivered_on, date '0001-01-01')) as delivered_on,
         max(web_events.load_id) as load_id
     from web_events
     left join systems on web_events.source_system = systems.source_system

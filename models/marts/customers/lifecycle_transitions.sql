@@ -6,6 +6,7 @@
     The expected gap is the customer's own median gap up to that purchase, shrunk towards the
     brand's (seeds/brands) with the weight of two gaps, from 14 to 365 days: nothing that
     happened later changes it, so that the history of a day does not change afterwards.
+    Potential is who was known for at least a day before the first purchase.
 #}
 with orders as (
 
@@ -220,7 +221,7 @@ dated as (
         min(purchase_days.ordered_on) is null
         or (
             first_seen.seen_on < min(purchase_days.ordered_on)
-            and first_seen.seen_at < min(purchase_days.ordered_at)
+            and first_seen.seen_at <= min(purchase_days.ordered_at) - interval 1 day
         )
 
 ),

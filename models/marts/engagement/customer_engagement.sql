@@ -1,20 +1,21 @@
 {#
     Grain: one row per customer who was sent a message or visited a site in the last 90 days.
-    Opens and clicks count once a message, by their first time.
+    Opens and clicks count once a message, by their first time. A window of 30 days is the as-of
+    day and the 29 before it.
 #}
 with messages as (
 
     select * from {{ ref('messages') }}
     where
         customer_id is not null
-        and greatest(sent_at, last_opened_at, last_clicked_at) >= {{ as_of() }} - interval 90 day
+        and greatest(sent_at, last_opened_at, last_clicked_at) >= {{ as_of() }} - interval 89 day
 
 ),
 
 sessions as (
 
     select * from {{ ref('web_sessions') }}
-    where customer_id is not null and started_at >= {{ as_of() }} - interval 90 day
+    where customer_id is not null and started_at >= {{ as_of() }} - interval 89 day
 
 ),
 
@@ -22,16 +23,16 @@ contacts as (
 
     select
         customer_id,
-        1 as sent,
-        cast(first_opened_at >= {{ as_of() }} - interval 30 day as integer) as opens_30d,
-        cast(first_clicked_at >= {{ as_of() }} - interval 30 day as integer) as clicks_30d,
+        cast(sent_at >= {{ as_of() }} - interval 89 day as integer) as sent,
+        cast(first_opened_at >= {{ as_of() }} - interval 29 day as integer) as opens_30d,
+        cast(first_clicked_at >= {{ as_of() }} - interval 29 day as integer) as clicks_30d,
         cast(
-            first_opened_at >= {{ as_of() }} - interval 60 day
-            and first_opened_at < {{ as_of() }} - interval 30 day as integer
+            first_opened_at >= {{ as_of() }} - interval 59 day
+            and first_opened_at < {{ as_of() }} - interval 29 day as integer
         ) as opens_prior_30d,
         cast(
-            first_clicked_at >= {{ as_of() }} - interval 60 day
-            and first_clicked_at < {{ as_of() }} - interval 30 day as integer
+            first_clicked_at >= {{ as_of() }} - interval 59 day
+            and first_clicked_at < {{ as_of() }} - interval 29 day as integer
         ) as clicks_prior_30d,
         0 as sessions_30d,
         0 as sessions_prior_30d,
@@ -49,10 +50,10 @@ contacts as (
         0 as clicks_30d,
         0 as opens_prior_30d,
         0 as clicks_prior_30d,
-        cast(started_at >= {{ as_of() }} - interval 30 day as integer) as sessions_30d,
+        cast(started_at >= {{ as_of() }} - interval 29 day as integer) as sessions_30d,
         cast(
-            started_at >= {{ as_of() }} - interval 60 day
-            and started_at < {{ as_of() }} - interval 30 day as integer
+            started_at >= {{ as_of() }} - interval 59 day
+            and started_at < {{ as_of() }} - interval 29 day as integer
         ) as sessions_prior_30d,
         search_count as searches_90d,
         page_view_count + product_view_count + blog_read_count as views_90d,

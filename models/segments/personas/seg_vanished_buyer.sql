@@ -25,8 +25,7 @@ final as (
     where
         is_store_only
         and monetary_level in ('medium', 'spender')
-        and last_order_at >= {{ as_of() }} - interval 105 day
-        and last_order_at < {{ as_of() }} - interval 75 day
+        and cast(last_order_at as date) between {{ as_of() }} - 105 and {{ as_of() }} - 75
         and opens_30d > 0
         and sessions_30d > 0
         and activity_30d < activity_prior_30d

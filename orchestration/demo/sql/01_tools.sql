@@ -45,10 +45,11 @@ create macro the_end() as
 create macro day_file(done_at) as
     case when done_at::date > getvariable('until') - 3 then done_at::date end;
 
--- As day_file, but some rows of the last three weeks come late, in one of the day files.
+-- As day_file, but a tenth of the rows of the last three weeks comes late, in one of the day
+-- files.
 create macro late_file(done_at, id, is_clean) as case
     when done_at::date between getvariable('until') - 20 and getvariable('until') - 3
-        and not is_clean and u(id, 'late') < 0.05
+        and not is_clean and u(id, 'late') < 0.1
         then getvariable('until') - pick(id, 'late by', 3)::integer
     else day_file(done_at)
 end;

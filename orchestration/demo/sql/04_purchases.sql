@@ -183,8 +183,6 @@ where
 create table buyers as
 select
     n,
-    count(*) as purchases,
-    count(*) filter (where is_store) as receipts,
     count(*) filter (where not is_store) as orders,
     count(*) filter (where is_guest) as guest_orders,
     min(done_at) as first_at,
