@@ -50,7 +50,7 @@ test: setup ## Pass every test
 lint: setup ## Check style and types
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/sqlfluff lint models orchestration --processes 2
+	@.venv/bin/sqlfluff lint models --processes 2
 
 clean: ## Remove all that was made under data/; landing files included
 	@if [ -e .venv/ready ]; then $(RUN) clean; fi

@@ -64,7 +64,8 @@ def build_raw_asset() -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         paths = Paths.from_environment()
         with run.step("load"):
-            report = load_new_files(paths, contract, datetime.now(UTC), run.progress)
+            now = datetime.now(UTC).replace(tzinfo=None)
+            report = load_new_files(paths, contract, now, run.progress)
         with run.step("check"):
             outcomes = _check(paths, contract, report, run)
         for entity in contract.values():
@@ -128,6 +129,7 @@ def _check_result(entity: Entity, outcome: CheckOutcome | None) -> dg.AssetCheck
         metadata={
             "expectations": outcome.expectations,
             "failed": dg.MetadataValue.json(list(outcome.failed)),
+            "warned": dg.MetadataValue.json(list(outcome.warned)),
         },
         description="; ".join(outcome.failed) or f"{outcome.expectations} expectations hold",
     )

@@ -72,9 +72,6 @@ def base_type(data_type: str) -> str:
 def _match_columns(names: Sequence[str], entity: Entity) -> tuple[dict[str, str], tuple[str, ...]]:
     """The file's name for each column of the contract, and its other columns."""
     normal = [name.strip().lower() for name in names]
-    twice = sorted({name for name in normal if normal.count(name) > 1})
-    if twice:
-        raise RefusedFileError(f'two columns are called "{twice[0]}": remove or rename one')
     known = {
         column: name
         for column, name in zip(normal, names, strict=True)
@@ -84,6 +81,9 @@ def _match_columns(names: Sequence[str], entity: Entity) -> tuple[dict[str, str]
     missing = [c.name for c in entity.columns if c.required and c.name not in known]
     if missing:
         raise RefusedFileError(_explain_missing(missing, [name.strip() for name in new]))
+    twice = sorted({name for name in normal if normal.count(name) > 1})
+    if twice:
+        raise RefusedFileError(f'two columns are called "{twice[0]}": remove or rename one')
     return known, new
 
 
@@ -128,7 +128,8 @@ def _read_lines(connection: duckdb.DuckDBPyConnection, file: LandedFile) -> None
     """Create `lines` (line, text) and `unreadable` (line, text, kind) from a text file.
 
     Lines and not DuckDB's CSV records: its reader stops at mixed line ends, lets an unclosed
-    quote swallow the rows that follow, and does not tell the number of a row.
+    quote swallow the rows that follow, and does not tell the number of a row. A delimiter that
+    no line can contain makes a line of each record; they come in the order of the file.
     """
     connection.execute(f"""
         create temp table lines as

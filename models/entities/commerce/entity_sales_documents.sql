@@ -32,9 +32,12 @@ returns as (
 
     -- All lines of the returns that got new ones: a line that is delivered later adds to its
     -- return and replaces nothing.
-    select *
-    from {{ ref('stg_shop__returns') }}
-    semi join arrived_returns using (source_system, return_id)
+    select returned.*
+    from {{ ref('stg_shop__returns') }} as returned
+    semi join arrived_returns
+        on
+            returned.source_system = arrived_returns.source_system
+            and returned.return_id = arrived_returns.return_id
 
 ),
 

@@ -64,9 +64,15 @@ erasure_requests as (
 
 ),
 
-personal_identifiers as (
+identity as (
 
-    select * from {{ ref('pii_customer_identifiers') }}
+    select * from {{ ref('identity_identifiers') }}
+
+),
+
+clusters as (
+
+    select * from {{ ref('identity_clusters') }}
 
 ),
 
@@ -192,14 +198,15 @@ email_consents as (
 erasures as (
 
     select
-        personal_identifiers.customer_id,
+        clusters.customer_id,
         min(erasure_requests.requested_at) as erasure_requested_at
     from erasure_requests
-    inner join personal_identifiers
+    inner join identity
         on
-            erasure_requests.id_type = personal_identifiers.id_type
-            and erasure_requests.id_value = personal_identifiers.id_value
-    group by personal_identifiers.customer_id
+            erasure_requests.id_type = identity.id_type
+            and erasure_requests.id_value = identity.id_value
+    inner join clusters on identity.node = clusters.node
+    group by clusters.customer_id
 
 ),
 
