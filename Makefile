@@ -30,7 +30,7 @@ demo: setup ## Make the demo group (PERSONS=20000), load, check, build and publi
 	@$(RUN) demo --persons $(PERSONS)
 
 build: setup ## Load what is new in the landing folder, check, build, publish (AS_OF=2026-06-30)
-	@$(RUN) build $(if $(AS_OF),--as-of $(AS_OF)) $(if $(ACCEPT),--accept)
+	@$(RUN) build $(if $(AS_OF),--as-of $(AS_OF)) $(if $(ACCEPT),--accept) $(if $(FORCE),--force)
 
 recipe: setup ## Write a real data set into the landing folder (NAME=online_retail_ii FILES=folder)
 	@$(RUN) recipe "$(NAME)" "$(FILES)"

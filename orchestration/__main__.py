@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--as-of", type=_day, default=None)
     build.add_argument("--wait", type=float, default=600, help="seconds to wait for the lock")
     build.add_argument("--accept", action="store_true", help="let in what failed its checks")
+    build.add_argument("--force", action="store_true", help="build although nothing is new")
     build.set_defaults(command=_build)
     recipe = commands.add_parser("recipe", help="write a real data set into the landing folder")
     recipe.add_argument("name")
@@ -89,7 +90,7 @@ def _demo(arguments: argparse.Namespace, paths: Paths) -> None:
 
 def _build(arguments: argparse.Namespace, paths: Paths) -> None:
     as_of = arguments.as_of or datetime.now(UTC).date()
-    _build_and_tell(paths, as_of, _progress(), arguments.wait, arguments.accept)
+    _build_and_tell(paths, as_of, _progress(), arguments.wait, arguments.accept, arguments.force)
 
 
 def _build_and_tell(
@@ -98,20 +99,28 @@ def _build_and_tell(
     tell: Callable[[str], None],
     wait_seconds: float = 600,
     accept: bool = False,
+    force: bool = False,
 ) -> None:
-    from orchestration.launch import run_build
     from orchestration.reports.summary import summary
+    from orchestration.warehouse.workspace import is_up_to_date
 
     seconds: dict[str, float] = {}
     began = time.perf_counter()
-    workspace = run_build(paths, as_of, tell, seconds, wait_seconds, accept)
-    seconds["all, start included"] = time.perf_counter() - began
+    serving, replayed = paths.serving, ""
     again = f"AS_OF={as_of.isoformat()}"
-    replayed = f" {again}" if workspace.is_replay else ""
+    if not force and is_up_to_date(paths, as_of):
+        tell("nothing is new since the last build: readers have it (FORCE=yes builds anyway)")
+    else:
+        from orchestration.launch import run_build
+
+        workspace = run_build(paths, as_of, tell, seconds, wait_seconds, accept)
+        serving = workspace.serving
+        replayed = f" {again}" if workspace.is_replay else ""
+    seconds["all, start included"] = time.perf_counter() - began
     sys.stdout.write(
-        f"\n{summary(workspace.serving, seconds, _reporting_currency())}\n\n"
+        f"\n{summary(serving, seconds, _reporting_currency())}\n\n"
         f'Query it    make query{replayed} SQL="select * from segments.new_buyer limit 5"\n'
-        f"            or open {workspace.serving} read-only with any DuckDB client\n"
+        f"            or open {serving} read-only with any DuckDB client\n"
         "See it      make ui\n"
         f"Build again make build {again}\n"
     )

@@ -4,6 +4,7 @@ a day's increment against the full build. Each part is a process of its own, tim
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,7 +40,7 @@ def run(persons: int, progress: Callable[[str], None]) -> dict[str, str]:
         make_demo(paths, persons, 1, UNTIL, progress)
     held_back = _hold_back_last_day(paths)
     _forget_what_was_built(paths, raw=True)
-    build = ("-m", "orchestration", "build", "--as-of", UNTIL.isoformat())
+    build = ("-m", "orchestration", "build", "--force", "--as-of", UNTIL.isoformat())
     full = _timed("full, from the landing files", paths, build, progress)
     _forget_what_was_built(paths, raw=False)
     dagster = _timed("full, raw files loaded, Dagster", paths, build, progress)
@@ -49,7 +50,10 @@ def run(persons: int, progress: Callable[[str], None]) -> dict[str, str]:
     _timed("full again, to go on from", paths, build, progress)
     _bring_back(held_back)
     increment = _timed("a day's increment", paths, build, progress)
-    nothing = _timed("nothing new", paths, build, progress)
+    start = _timed("nothing new, built all the same", paths, build, progress)
+    nothing = _timed(
+        "nothing new", paths, tuple(part for part in build if part != "--force"), progress
+    )
     return {
         "persons": f"{persons}",
         "raw rows": f"{_raw_rows(paths)}",
@@ -66,9 +70,13 @@ def run(persons: int, progress: Callable[[str], None]) -> dict[str, str]:
         "increment wall": f"{increment.wall:.1f} s",
         "increment processor": f"{increment.cpu:.1f} s",
         "nothing new wall": f"{nothing.wall:.1f} s (goal 20)",
-        "nothing new processor": f"{nothing.cpu:.1f} s",
+        "nothing new, built all the same, wall": f"{start.wall:.1f} s",
+        "nothing new, built all the same, processor": f"{start.cpu:.1f} s",
+        "increment over nothing new but built, of the full build's processor time": (
+            f"{100 * (increment.cpu - start.cpu) / full.cpu:.1f} % (goal 10)"
+        ),
         "increment over nothing new, of the full build's processor time": (
-            f"{100 * (increment.cpu - nothing.cpu) / full.cpu:.1f} % (goal 10)"
+            f"{100 * (increment.cpu - nothing.cpu) / full.cpu:.1f} %"
         ),
     }
 
@@ -116,8 +124,6 @@ def _bring_back(moved: list[tuple[Path, Path]]) -> None:
 
 
 def _forget_what_was_built(paths: Paths, raw: bool) -> None:
-    import shutil
-
     for file in paths.data.glob("warehouse.duckdb*"):
         file.unlink()
     if raw:
@@ -129,6 +135,14 @@ def _raw_rows(paths: Paths) -> int:
     from orchestration.ingest.ledger import read_ledger
 
     return sum(load.rows_loaded for load in read_ledger(paths))
+
+
+def _empty_warehouse(paths: Paths, what: str) -> Path:
+    """A place for a warehouse; the file keeps its name, which the compiled SQL holds."""
+    folder = paths.data / f"{what}-alone"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder / "warehouse.duckdb"
 
 
 def _statements_file(paths: Paths) -> Path:
@@ -144,8 +158,7 @@ def _build_with_dbt(paths: Paths) -> None:
     from orchestration.warehouse import dbt
     from orchestration.warehouse.workspace import Workspace, start_build
 
-    warehouse = paths.data / "dbt-only.duckdb"
-    warehouse.unlink(missing_ok=True)
+    warehouse = _empty_warehouse(paths, "dbt")
     workspace = Workspace(UNTIL, warehouse, paths.serving, paths.versions, False)
     start_build(workspace, paths, read_ledger(paths), lambda _line: None)
     statements: list[str] = []
@@ -167,10 +180,8 @@ def _build_bare(paths: Paths) -> None:
     from orchestration.contract import load_contract
     from orchestration.ingest.loader import create_raw_views
 
-    source = paths.data / "dbt-only.duckdb"
-    target = paths.data / "bare" / "dbt-only.duckdb"
-    target.parent.mkdir(exist_ok=True)
-    target.unlink(missing_ok=True)
+    source = paths.data / "dbt-alone" / "warehouse.duckdb"
+    target = _empty_warehouse(paths, "bare")
     with duckdb.connect(
         str(target), config={"threads": 2, "preserve_insertion_order": False}
     ) as connection:

@@ -58,7 +58,7 @@ def build_raw_asset() -> dg.AssetsDefinition:
         for entity in contract.values()
     ]
 
-    @dg.multi_asset(name="raw_tables", specs=specs, check_specs=checks, pool="warehouse")
+    @dg.multi_asset(name="raw_tables", specs=specs, check_specs=checks)
     def raw_tables(
         run: dg.ResourceParam[BuildRun],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:

@@ -16,7 +16,7 @@ from orchestration.warehouse import dbt, serving
 from orchestration.warehouse.workspace import (
     Workspace,
     choose_workspace,
-    code_version,
+    describe_state,
     finish_build,
     start_build,
 )
@@ -56,7 +56,6 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
         exclude="resource_type:unit_test",
         name="dbt_models",
         dagster_dbt_translator=translator,
-        pool="warehouse",
     )
     def dbt_models(
         run: dg.ResourceParam[BuildRun],
@@ -92,13 +91,12 @@ def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
         owners=["team:data-engineering"],
         kinds={"duckdb"},
         freshness_policy=FRESHNESS,
-        pool="warehouse",
         description="The published file: schemas marts, segments and audiences of the last build "
         "that passed. Readers open data/serving.duckdb, which leads to it.",
     )
     def published(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
         workspace = choose_workspace(Paths.from_environment(), run.as_of)
-        about = {"as_of": run.as_of.isoformat(), "code_version": code_version()}
+        about = describe_state(Paths.from_environment(), run.as_of)
         with run.step("publish"):
             result = serving.publish(
                 workspace.warehouse,

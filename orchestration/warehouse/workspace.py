@@ -15,9 +15,11 @@ from pathlib import Path
 import duckdb
 
 from orchestration.contract import load_contract
-from orchestration.ingest.ledger import Load
-from orchestration.ingest.loader import create_raw_views
+from orchestration.ingest.ledger import Load, read_ledger
+from orchestration.ingest.loader import create_raw_views, find_new_files
 from orchestration.paths import PROJECT, Paths
+from orchestration.quality.passed import unchecked
+from orchestration.warehouse.serving import read_meta
 
 _BUILT_SCHEMAS = (
     *("reference", "staging", "entities", "identity"),
@@ -64,6 +66,31 @@ def choose_workspace(paths: Paths, as_of: date) -> Workspace:
     return Workspace(
         as_of, folder / "warehouse.duckdb", folder / "serving.duckdb", folder / "serving", True
     )
+
+
+def describe_state(paths: Paths, as_of: date) -> dict[str, str]:
+    """What a published version was built from: the day, the code and the last load."""
+    last_load_id = max((load.load_id for load in read_ledger(paths)), default=0)
+    return {
+        "as_of": as_of.isoformat(),
+        "code_version": code_version(),
+        "last_load_id": str(last_load_id),
+    }
+
+
+def is_up_to_date(paths: Paths, as_of: date) -> bool:
+    """True when readers have what a build would give them, and no file waits or was refused."""
+    if not paths.serving.exists() or find_new_files(paths):
+        return False
+    ledger = read_ledger(paths)
+    if unchecked(paths, ledger) or any(_is_refused(load, paths) for load in ledger):
+        return False
+    published = read_meta(paths.serving)
+    return all(published.get(key) == value for key, value in describe_state(paths, as_of).items())
+
+
+def _is_refused(load: Load, paths: Paths) -> bool:
+    return load.error is not None and (paths.landing / load.file).exists()
 
 
 def start_build(
