@@ -1,4 +1,4 @@
-"""Each benchmark runs to its end on a small group, so that it cannot rot; figures are not judged."""
+"""Each benchmark runs to its end on a small group, lest it rot; figures are not judged."""
 
 from pathlib import Path
 
