@@ -72,17 +72,20 @@ def test_identity_finds_persons(truth: duckdb.DuckDBPyConnection) -> None:
     """Pairs of records (accounts, cards, contacts) of one person, found and wrongly found."""
     [(precision, recall)] = truth.execute(
         """
-        with found as (
+        with profiles as (
             select * from memory.main.found
             where source_entity in ('accounts', 'loyalty_cards', 'contacts')
         ),
-        both as (select count(*) as n from found group by customer_id, person_id),
-        customers as (select count(*) as n from found where customer_id is not null
+        met as (
+            select count(*) as n from profiles where customer_id is not null
+            group by customer_id, person_id
+        ),
+        customers as (select count(*) as n from profiles where customer_id is not null
             group by customer_id),
-        persons as (select count(*) as n from found group by person_id),
+        persons as (select count(*) as n from profiles group by person_id),
         pairs as (
             select
-                (select sum(n * (n - 1) / 2) from both) as hit,
+                (select sum(n * (n - 1) / 2) from met) as hit,
                 (select sum(n * (n - 1) / 2) from customers) as claimed,
                 (select sum(n * (n - 1) / 2) from persons) as true_pairs
         )
