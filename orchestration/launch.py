@@ -7,10 +7,12 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 
 from orchestration.definitions import build_definitions
 from orchestration.paths import Paths
 from orchestration.run import build_run_resource
+from orchestration.warehouse.lock import explain_open_error
 from orchestration.warehouse.workspace import Workspace, choose_workspace
 
 
@@ -53,11 +55,11 @@ def run_build(
             },
         )
     if not result.success:
-        raise BuildError(_why(result))
+        raise BuildError(_why(result, paths))
     return choose_workspace(paths, as_of)
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def _why(result: dg.ExecuteInProcessResult, paths: Paths) -> str:
     """The first failed step and the message of the error that it began with."""
     for event in result.all_events:
         error = getattr(event.event_specific_data, "error", None)
@@ -65,5 +67,7 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             while error.cause is not None:
                 error = error.cause
             message = error.message.strip().split(": ", 1)[-1]
+            if error.cls_name == "IOException":
+                message = explain_open_error(duckdb.IOException(message), paths.warehouse)
             return f"{event.step_key or 'start'}: {message}"
     return "the build failed; see the log of the run in Dagster's UI (make ui)"

@@ -160,7 +160,7 @@ def _build_with_dbt(paths: Paths) -> None:
 
     warehouse = _empty_warehouse(paths, "dbt")
     workspace = Workspace(UNTIL, warehouse, paths.serving, paths.versions, False)
-    start_build(workspace, paths, read_ledger(paths), lambda _line: None)
+    start_build(workspace, paths, read_ledger(paths))
     statements: list[str] = []
 
     def note(event: EventMsg) -> None:

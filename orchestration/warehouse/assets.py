@@ -18,6 +18,7 @@ from orchestration.warehouse.workspace import (
     choose_workspace,
     describe_state,
     finish_build,
+    set_aside_if_unreadable,
     start_build,
 )
 
@@ -60,8 +61,9 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
     def dbt_models(
         run: dg.ResourceParam[BuildRun],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        set_aside_if_unreadable(paths.warehouse, run.progress)
         workspace = choose_workspace(paths, run.as_of)
-        start = start_build(workspace, paths, read_ledger(paths), run.progress)
+        start = start_build(workspace, paths, read_ledger(paths))
         if start.reason:
             run.progress(f"everything is built anew: {start.reason}")
         with run.step("build"):

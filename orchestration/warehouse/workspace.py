@@ -93,12 +93,9 @@ def _is_refused(load: Load, paths: Paths) -> bool:
     return load.error is not None and (paths.landing / load.file).exists()
 
 
-def start_build(
-    workspace: Workspace, paths: Paths, loads: Sequence[Load], progress: Callable[[str], None]
-) -> Start:
+def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> Start:
     """Bring the raw views of the warehouse up to date, and note that a build starts."""
     workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
-    _set_aside_if_unreadable(workspace.warehouse, progress)
     started_at = datetime.now(UTC).replace(tzinfo=None)
     version = code_version()
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
@@ -194,7 +191,7 @@ def _holds_rows_from_after(load: Load, day: date) -> bool:
     return happened_later or (load.delivered_on is not None and load.delivered_on > day)
 
 
-def _set_aside_if_unreadable(warehouse: Path, progress: Callable[[str], None]) -> None:
+def set_aside_if_unreadable(warehouse: Path, progress: Callable[[str], None]) -> None:
     """Move a damaged warehouse away: the raw files are the truth, it is built from them anew."""
     if not warehouse.exists():
         return
