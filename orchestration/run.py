@@ -63,7 +63,11 @@ def build_run_resource(
     def run(context: dg.InitResourceContext) -> Iterator[BuildRun]:
         tell = progress or _tell_log(context)
         text = context.resource_config.get("as_of")
-        as_of = date.fromisoformat(text) if text else datetime.now(UTC).date()
+        today = datetime.now(UTC).date()
+        as_of = date.fromisoformat(text) if text else today
+        if as_of > today:
+            # Every later build would lie before it, and so be a replay that nobody reads.
+            raise dg.Failure(f"as_of {as_of} lies in the future: build up to today, {today}")
         with build_lock(Paths.from_environment().lock, "the build", wait_seconds, tell):
             accept = context.resource_config["accept"]
             yield BuildRun(as_of, accept, tell, {} if seconds is None else seconds)

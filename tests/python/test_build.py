@@ -10,6 +10,7 @@ import pytest
 from orchestration.launch import BuildError
 from orchestration.paths import Paths
 from orchestration.warehouse.serving import read_meta
+from orchestration.warehouse.workspace import code_version
 from tests.python.conftest import UNTIL, build, copy_landing, differences
 
 LAYERS = ("marts", "pii", "segments", "identity", "entities")
@@ -175,6 +176,17 @@ def test_a_refused_file_stops_the_build_and_readers_keep_what_they_have(
     broken.unlink()
     build(paths, UNTIL + timedelta(days=1))
     assert read_meta(paths.serving)["as_of"] == "2026-07-01"
+
+
+def test_a_day_in_the_future_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="lies in the future"):
+        build(Paths(tmp_path), date(2999, 1, 1))
+
+
+def test_another_pepper_is_another_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = code_version()
+    monkeypatch.setenv("SEGMENT_OF_ONE_PEPPER", "another")
+    assert code_version() != before
 
 
 def test_published_tables_hold_no_personal_data(demo: Paths) -> None:
