@@ -44,7 +44,7 @@ documents as (
         channel,
         ordered_at as booked_at,
         ordered_at as converted_at,
-        is_counted,
+        not is_void as is_counted,
         currency,
         original_currency
     from orders

@@ -2,8 +2,9 @@
     Grain: one row per order of a shop and receipt of a till.
     net_amount is the one definition of revenue: merchandise after discounts, less what of it was
     given back, tax included, in the reporting currency; postage, charges and adjustments are no
-    revenue. An order that is cancelled, a test or without merchandise is not counted: it is
-    worth nothing and makes nobody a buyer.
+    revenue. An order that is cancelled or a test is void: it is worth nothing. Only an
+    order with merchandise is counted: it makes somebody a buyer. A receipt of goods taken back is
+    not, and lowers revenue.
 #}
 with documents as (
 
@@ -128,6 +129,7 @@ counted as (
 
     select
         *,
+        status = 'cancelled' or is_test as is_void,
         status <> 'cancelled' and not is_test and merchandise_amount > 0 as is_counted
     from valued
 
@@ -145,6 +147,7 @@ final as (
         ordered_on,
         status,
         is_counted,
+        is_void,
         is_test,
         case
             when is_counted and customer_id is not null
@@ -154,7 +157,7 @@ final as (
         end as order_number,
         currency,
         cast(
-            case when is_counted then (merchandise_amount + returned_amount) * rate else 0 end
+            case when is_void then 0 else (merchandise_amount + returned_amount) * rate end
             as decimal(18, 4)
         ) as net_amount,
         cast(merchandise_amount * rate as decimal(18, 4)) as merchandise_amount,
@@ -164,7 +167,7 @@ final as (
         cast(discount_amount * rate as decimal(18, 4)) as discount_amount,
         original_currency,
         cast(
-            case when is_counted then merchandise_amount + returned_amount else 0 end
+            case when is_void then 0 else merchandise_amount + returned_amount end
             as decimal(18, 4)
         ) as original_net_amount,
         cast(item_count as decimal(18, 4)) as item_count,

@@ -1,7 +1,7 @@
 {#
     Grain: one row per return document. net_amount is negative: what was given back of goods. A
     return belongs to the order that it names if that is known and of the same currency: it then
-    counts when its order does, at the rate of the order, so that an order taken back in full
+    counts unless its order is void, at the rate of the order, so that an order taken back in full
     is worth nothing. Any other return stands alone and counts unless it is a test.
 #}
 with documents as (
@@ -68,7 +68,7 @@ final as (
         documents.brand_id,
         documents.happened_at as returned_at,
         {{ local_date('documents.happened_at', 'brands.time_zone') }} as returned_on,
-        coalesce(orders.is_counted, not coalesce(profiles.is_test, false)) as is_counted,
+        not coalesce(orders.is_void, profiles.is_test, false) as is_counted,
         case
             when rates.rate is null then documents.currency
             else '{{ var("reporting_currency") }}'

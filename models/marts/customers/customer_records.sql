@@ -13,7 +13,19 @@ documents as (
 
 ),
 
-identifiers as (
+sessions as (
+
+    select * from {{ ref('entity_web_sessions') }}
+
+),
+
+systems as (
+
+    select * from {{ ref('systems') }}
+
+),
+
+cookies as (
 
     select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
 
@@ -22,6 +34,19 @@ identifiers as (
 clusters as (
 
     select * from {{ ref('identity_clusters') }}
+
+),
+
+visitors as (
+
+    select
+        sessions.source_system,
+        sessions.visitor_id,
+        coalesce(max(systems.account_system), sessions.source_system)
+        || ':' || sessions.visitor_id as id_value
+    from sessions
+    left join systems on sessions.source_system = systems.source_system
+    group by sessions.source_system, sessions.visitor_id
 
 ),
 
@@ -49,14 +74,14 @@ final as (
     left join records on documents.record_key = records.record_key
     union all
     select
-        split_part(identifiers.id_value, ':', 1) as source_system,
+        visitors.source_system,
         'visitors' as source_entity,
-        substr(identifiers.id_value, length(split_part(identifiers.id_value, ':', 1)) + 2)
-            as source_record_id,
+        visitors.visitor_id as source_record_id,
         clusters.customer_id,
         case when clusters.customer_id is not null then 'cookie' end as attached_by
-    from identifiers
-    left join clusters on identifiers.node = clusters.node
+    from visitors
+    inner join cookies on visitors.id_value = cookies.id_value
+    left join clusters on cookies.node = clusters.node
 
 )
 

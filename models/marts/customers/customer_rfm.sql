@@ -1,6 +1,6 @@
 {#
     Grain: one row per buyer and brand, and one per buyer over all brands (brand_id NULL).
-    Recency, frequency and monetary value come from counted orders. A score is the rank of the
+    Recency and frequency come from counted orders, monetary value is revenue. A score is the rank of the
     value among the buyers of the same brand, equal values getting equal scores: the middle of
     the ranks that they share, in five steps. Exactly one order always scores frequency 1, the
     other buyers share 2 to 5: most shops have more one-time buyers than a fifth. A population
@@ -9,7 +9,7 @@
 #}
 with orders as (
 
-    select * from {{ ref('orders') }} where is_counted and customer_id is not null
+    select * from {{ ref('orders') }} where customer_id is not null
 
 ),
 
@@ -50,7 +50,7 @@ purchases as (
         customer_id,
         brand_id,
         ordered_on as booked_on,
-        1 as order_count,
+        cast(is_counted as integer) as order_count,
         net_amount
     from orders
     union all

@@ -15,6 +15,17 @@ orders as (
 
 ),
 
+revenue as (
+
+    select
+        customer_id,
+        sum(net_amount) as net_revenue
+    from {{ ref('orders') }}
+    where customer_id is not null
+    group by customer_id
+
+),
+
 returns as (
 
     select * from {{ ref('returns') }}
@@ -112,7 +123,6 @@ purchases as (
         min(ordered_at) as first_order_at,
         max(ordered_at) as last_order_at,
         count(*) as order_count,
-        sum(net_amount) as net_revenue,
         avg(net_amount) as average_order_amount,
         count(distinct brand_id) as brand_count,
         bool_and(channel = 'store') as is_store_only,
@@ -243,7 +253,7 @@ final as (
         purchases.last_order_at,
         coalesce(purchases.order_count, 0) as order_count,
         cast(
-            coalesce(purchases.net_revenue, 0) + coalesce(unlinked_returns.net_amount, 0)
+            coalesce(revenue.net_revenue, 0) + coalesce(unlinked_returns.net_amount, 0)
             as decimal(18, 4)
         ) as net_revenue,
         cast(purchases.average_order_amount as decimal(18, 4)) as average_order_amount,
@@ -278,6 +288,7 @@ final as (
     left join erasures on known.customer_id = erasures.customer_id
     left join attributes on known.customer_id = attributes.customer_id
     left join purchases on known.customer_id = purchases.customer_id
+    left join revenue on known.customer_id = revenue.customer_id
     left join unlinked_returns on known.customer_id = unlinked_returns.customer_id
     left join main_brands on known.customer_id = main_brands.customer_id
     left join categories on known.customer_id = categories.customer_id

@@ -9,6 +9,22 @@ with documents as (
 
 ),
 
+known_visitors as (
+
+    select
+        sessions.source_system,
+        sessions.visitor_id
+    from {{ ref('entity_web_sessions') }} as sessions
+    left join {{ ref('systems') }} as systems on sessions.source_system = systems.source_system
+    inner join {{ ref('identity_identifiers') }} as cookies
+        on
+            cookies.id_type = 'cookie'
+            and coalesce(systems.account_system, sessions.source_system)
+            || ':' || sessions.visitor_id = cookies.id_value
+    group by sessions.source_system, sessions.visitor_id
+
+),
+
 expected as (
 
     select
@@ -38,7 +54,7 @@ expected as (
         'customer_records' as mart,
         (select count(*) from documents where record_key is not null)
         + (select count(*) from {{ ref('identity_records') }} where source_entity <> 'orders')
-        + (select count(*) from {{ ref('identity_identifiers') }} where id_type = 'cookie')
+        + (select count(*) from known_visitors)
             as row_count
 
 ),

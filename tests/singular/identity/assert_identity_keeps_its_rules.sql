@@ -3,7 +3,9 @@
     the number of identifiers or records that break it:
     - over its limit: an identifier joins records although it was seen with more accounts, cards
       or e-mails than seeds/identity_rules.csv allows.
-    - not in one customer: an identifier that joins records belongs to no customer or to several.
+    - not in one customer: an identifier that joins records belongs to several customers, or to
+      none although it is more than a cookie.
+    - visitor as a customer: a customer is known by cookies alone.
     - record of several customers: the identifiers that a record holds belong to different ones.
     - record of another customer: a record is given to a customer whom none of them belongs to.
 #}
@@ -100,7 +102,15 @@ problems as (
     left join clusters on identifiers.node = clusters.node
     where identifiers.status = 'conducting'
     group by identifiers.node
-    having count(clusters.customer_id) <> 1
+    having
+        count(clusters.customer_id) > 1
+        or (count(clusters.customer_id) = 0 and min(identifiers.id_type) <> 'cookie')
+    union all
+    select 'visitor as a customer' as problem
+    from clusters
+    inner join identifiers on clusters.node = identifiers.node
+    group by clusters.customer_id
+    having bool_and(identifiers.id_type = 'cookie')
     union all
     select 'record of several customers' as problem
     from held
