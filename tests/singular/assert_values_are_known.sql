@@ -2,6 +2,8 @@
     Words that models compare with are the words that tables hold. A failing row is a column with
     a value that no model knows, so that its rows would silently count nowhere.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'customers'}}}) }}
+
 with found as (
 
     select

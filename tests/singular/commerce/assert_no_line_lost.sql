@@ -4,7 +4,7 @@
     the way. The amounts are in the currencies of the documents and compared exactly; their sum
     over several currencies is no revenue, only a checksum.
 #}
-{{ config(group='inner') }}
+{{ config(group='inner', meta={'dagster': {'ref': {'name': 'order_lines'}}}) }}
 
 with staged_lines as (
 

@@ -9,6 +9,8 @@
     - customer_rfm: over all brands and, when rfm_window_days is 0, over all of history, frequency
       and monetary are the same two numbers for every buyer.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'orders'}}}) }}
+
 with orders as (
 
     select * from {{ ref('orders') }}

@@ -10,6 +10,8 @@
     - not the current stage: customer_lifecycle or customers tells another stage than the last
       transition, or a customer has no story.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'lifecycle_transitions'}}}) }}
+
 with transitions as (
 
     select * from {{ ref('lifecycle_transitions') }}

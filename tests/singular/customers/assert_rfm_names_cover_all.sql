@@ -5,6 +5,8 @@
     - unfair score: of one brand, buyers with the same value have different scores, or a better
       value has a lower score.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'customer_rfm'}}}) }}
+
 with scores as (
 
     select unnest([1, 2, 3, 4, 5]) as score

@@ -3,6 +3,8 @@
     lost, and the customer exists. A failing row is a mart whose number of rows is not that of the
     entities behind it, or which names customers that marts.customers does not have.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'messages'}}}) }}
+
 with documents as (
 
     select * from {{ ref('entity_sales_documents') }}

@@ -9,6 +9,8 @@
     - record of several customers: the identifiers that a record holds belong to different ones.
     - record of another customer: a record is given to a customer whom none of them belongs to.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'identity_records'}}}) }}
+
 with identifiers as (
 
     select * from {{ ref('identity_identifiers') }}

@@ -4,7 +4,10 @@
     nobody's.
     It reads the catalogue of the warehouse, so it names the models that it has to come after.
 #}
--- depends_on: {{ ref('memberships') }}, {{ ref('customer_records') }}, {{ ref('order_lines') }}
+{{ config(meta={'dagster': {'ref': {'name': 'customers'}}}) }}
+
+-- depends_on: {{ ref('customers') }}, {{ ref('memberships') }}, {{ ref('customer_records') }}
+-- depends_on: {{ ref('order_lines') }}
 select
     table_schema,
     table_name,

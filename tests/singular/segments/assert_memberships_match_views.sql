@@ -4,6 +4,8 @@
     members that only the view or only memberships has, or that should be forgotten.
     The segments are taken from the project itself: one that memberships.sql does not list fails.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'memberships'}}}) }}
+
 {%- set views = [] -%}
 {%- if execute -%}
     {%- for node in graph.nodes.values() | sort(attribute='alias') -%}
