@@ -113,9 +113,9 @@ def _build_and_tell(
     else:
         from orchestration.launch import run_build
 
-        workspace = run_build(paths, as_of, tell, seconds, wait_seconds, accept)
-        serving = workspace.serving
-        replayed = f" {again}" if workspace.is_replay else ""
+        run = run_build(paths, as_of, tell, wait_seconds, accept)
+        serving, seconds = run.workspace.serving, run.seconds
+        replayed = f" {again}" if run.workspace.is_replay else ""
     seconds["all, start included"] = time.perf_counter() - began
     sys.stdout.write(
         f"\n{summary(serving, seconds, _reporting_currency())}\n\n"

@@ -11,9 +11,8 @@ import duckdb
 
 from orchestration.definitions import build_definitions
 from orchestration.paths import Paths
-from orchestration.run import build_run_resource
-from orchestration.warehouse.lock import explain_open_error
-from orchestration.warehouse.workspace import Workspace, choose_workspace
+from orchestration.run import BuildRun, build_run_resource
+from orchestration.warehouse.lock import explain_open_error, is_disk_full
 
 
 class BuildError(Exception):
@@ -24,7 +23,7 @@ def dagster_home(paths: Paths) -> Path:
     """The folder of Dagster's own records, made when it is missing."""
     home = paths.data / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(Path(__file__).parent / "dagster.yaml", home / "dagster.yaml")
+    _copy_as_a_whole(Path(__file__).parent / "dagster.yaml", home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -33,17 +32,18 @@ def run_build(
     paths: Paths,
     as_of: date,
     progress: Callable[[str], None],
-    seconds: dict[str, float],
     wait_seconds: float = 600,
     accept: bool = False,
-) -> Workspace:
-    """Run the job `build` as of a date; `seconds` fills with the time of each step.
+) -> BuildRun:
+    """Run the job `build` as of a date.
 
-    `accept` lets raw rows in that failed their checks. Returns where the result is. Raises
-    BuildError when a step fails: readers then keep what was published last.
+    `accept` lets raw rows in that failed their checks. Returns the run, which knows where its
+    result is and the seconds of each step. Raises BuildError when a step fails: readers then
+    keep what was published last.
     """
     dagster_home(paths)
-    run = build_run_resource(progress, seconds, wait_seconds)
+    runs: list[BuildRun] = []
+    run = build_run_resource(progress, runs.append, wait_seconds)
     job = build_definitions({"run": run}).resolve_job_def("build")
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
@@ -56,7 +56,14 @@ def run_build(
         )
     if not result.success:
         raise BuildError(_why(result, paths))
-    return choose_workspace(paths, as_of)
+    return runs[0]
+
+
+def _copy_as_a_whole(source: Path, target: Path) -> None:
+    """Copy a file so that another process that reads the target never finds half of it."""
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, part)
+    part.replace(target)
 
 
 def _why(result: dg.ExecuteInProcessResult, paths: Paths) -> str:
@@ -67,7 +74,7 @@ def _why(result: dg.ExecuteInProcessResult, paths: Paths) -> str:
             while error.cause is not None:
                 error = error.cause
             message = error.message.strip().split(": ", 1)[-1]
-            if error.cls_name == "IOException":
+            if error.cls_name == "IOException" or is_disk_full(Exception(message)):
                 message = explain_open_error(duckdb.IOException(message), paths.warehouse)
             return f"{event.step_key or 'start'}: {message}"
     return "the build failed; see the log of the run in Dagster's UI (make ui)"

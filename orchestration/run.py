@@ -1,15 +1,20 @@
-"""What the steps of one build share: its as-of day, its lock, its progress and step times."""
+"""What the steps of one build share: its workspace, its lock, its progress and step times."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
+from orchestration.warehouse.workspace import (
+    Workspace,
+    choose_workspace,
+    set_aside_if_unreadable,
+)
 
 # A build is due every day: a warning after two hours, a failure at half a day.
 FRESHNESS = dg.FreshnessPolicy.time_window(
@@ -24,10 +29,10 @@ class BuildRun:
     `accepts_failed_checks` lets raw rows in that failed their checks: a person has looked.
     """
 
-    as_of: date
+    workspace: Workspace
     accepts_failed_checks: bool
     progress: Callable[[str], None]
-    seconds: dict[str, float]
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -40,13 +45,14 @@ class BuildRun:
 
 def build_run_resource(
     progress: Callable[[str], None] | None = None,
-    seconds: dict[str, float] | None = None,
+    started: Callable[[BuildRun], None] | None = None,
     wait_seconds: float = 600,
 ) -> dg.ResourceDefinition:
     """The resource `run`: holds the build lock from the first step of a run to its end.
 
     Config `as_of` is the last day that the build knows, today (UTC) when it is left out.
-    Progress and the seconds of each step go where the caller says, else to the log of the run.
+    Progress goes where the caller says, else to the log of the run; `started` hears of the run
+    once it has the lock.
     """
 
     @dg.resource(
@@ -68,9 +74,15 @@ def build_run_resource(
         if as_of > today:
             # Every later build would lie before it, and so be a replay that nobody reads.
             raise dg.Failure(f"as_of {as_of} lies in the future: build up to today, {today}")
-        with build_lock(Paths.from_environment().lock, "the build", wait_seconds, tell):
-            accept = context.resource_config["accept"]
-            yield BuildRun(as_of, accept, tell, {} if seconds is None else seconds)
+        paths = Paths.from_environment()
+        # The warehouse is opened under the lock only: outside it, another build may have it.
+        with build_lock(paths.lock, "the build", wait_seconds, tell):
+            set_aside_if_unreadable(paths.warehouse, tell)
+            workspace = choose_workspace(paths, as_of)
+            build = BuildRun(workspace, context.resource_config["accept"], tell)
+            if started:
+                started(build)
+            yield build
 
     return run
 

@@ -15,10 +15,8 @@ from orchestration.run import FRESHNESS, BuildRun
 from orchestration.warehouse import dbt, serving
 from orchestration.warehouse.workspace import (
     Workspace,
-    choose_workspace,
     describe_state,
     finish_build,
-    set_aside_if_unreadable,
     start_build,
 )
 
@@ -49,7 +47,7 @@ class Translator(DagsterDbtTranslator):
 
 def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
     """All seeds, models and data tests as assets and checks of one op."""
-    content = dbt.manifest_json(paths)
+    content = dbt.manifest_json(manifest)
     translator = Translator()
 
     @dbt_assets(
@@ -61,8 +59,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
     def dbt_models(
         run: dg.ResourceParam[BuildRun],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        set_aside_if_unreadable(paths.warehouse, run.progress)
-        workspace = choose_workspace(paths, run.as_of)
+        workspace = run.workspace
         start = start_build(workspace, paths, read_ledger(paths))
         if start.reason:
             run.progress(f"everything is built anew: {start.reason}")
@@ -71,7 +68,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 manifest,
                 paths,
                 workspace.warehouse,
-                run.as_of,
+                workspace.as_of,
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))
@@ -97,8 +94,8 @@ def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
         "that passed. Readers open data/serving.duckdb, which leads to it.",
     )
     def published(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
-        workspace = choose_workspace(Paths.from_environment(), run.as_of)
-        about = describe_state(Paths.from_environment(), run.as_of)
+        workspace = run.workspace
+        about = describe_state(Paths.from_environment(), workspace.as_of)
         with run.step("publish"):
             result = serving.publish(
                 workspace.warehouse,

@@ -45,9 +45,9 @@ def parse(paths: Paths) -> Manifest:
     return result.result
 
 
-def manifest_json(paths: Paths) -> dict[str, Any]:
-    """The manifest that the last `parse` wrote, as dbt's artefact."""
-    content: dict[str, Any] = json.loads((_target(paths) / "manifest.json").read_text())
+def manifest_json(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as dbt's artefact; its file may be half written by another process."""
+    content: dict[str, Any] = manifest.writable_manifest().to_dict(omit_none=False)
     return content
 
 

@@ -42,7 +42,7 @@ def data_folder(paths: Paths) -> Iterator[None]:
 def build(paths: Paths, as_of: date = UNTIL) -> Workspace:
     """Run the whole build of a data folder in this process."""
     with data_folder(paths):
-        return run_build(paths, as_of, quiet, {}, wait_seconds=0)
+        return run_build(paths, as_of, quiet, wait_seconds=0).workspace
 
 
 def copy_landing(source: Paths, target: Paths) -> Paths:

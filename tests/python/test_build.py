@@ -15,7 +15,7 @@ from orchestration.warehouse.serving import read_meta
 from orchestration.warehouse.workspace import choose_workspace, code_version
 from tests.python.conftest import UNTIL, build, copy_landing, data_folder, differences
 
-LAYERS = ("marts", "pii", "segments", "identity", "entities")
+LAYERS = ("audiences", "marts", "pii", "segments", "identity", "entities")
 PERSONAS = (
     "new_buyer",
     "high_value_buyer",
@@ -208,7 +208,7 @@ def test_published_tables_hold_no_personal_data(demo: Paths) -> None:
         schemas = published.execute(
             "select distinct table_schema from information_schema.tables order by 1"
         ).fetchall()
-        assert schemas == [("marts",), ("meta",), ("segments",)]
+        assert schemas == [("audiences",), ("marts",), ("meta",), ("segments",)]
         texts = published.execute(
             """
             select table_schema, table_name, column_name from information_schema.columns

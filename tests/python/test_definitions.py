@@ -57,7 +57,7 @@ def test_each_raw_table_has_a_blocking_check_and_each_dbt_test_is_a_check(
         key = dg.AssetCheckKey(dg.AssetKey(["raw", entity.name]), "may_enter")
         assert key in checks
         assert graph.get_check_spec(key).blocking
-    manifest = dbt.manifest_json(Paths.from_environment())
+    manifest = dbt.manifest_json(dbt.parse(Paths.from_environment()))
     tests = {node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "test"}
     assert len(tests) > 40
     assert tests <= {key.name for key in checks}, "dagster-dbt leaves these out without a word"

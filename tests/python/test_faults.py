@@ -113,8 +113,9 @@ def test_two_builds_at_once_the_second_names_the_first(before_last_day: Paths) -
 def test_a_second_build_that_may_wait_gets_its_turn(before_last_day: Paths) -> None:
     first = start_build(before_last_day)
     second = start_build(before_last_day)
-    assert first.wait(timeout=240) == 0
-    assert second.wait(timeout=240) == 0
+    for process in (first, second):
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
 
 
 def test_a_warehouse_that_another_program_holds_is_named(before_last_day: Paths) -> None:
