@@ -1,11 +1,20 @@
 {#
-    Grain: one row per pair of identifiers that a source record holds together, lower node first.
-    Per record the strongest identifier is the hub of a star: k - 1 edges, never k squared.
-    A test record joins nobody.
+    Grain: one row per source record and identifier seen on it. The strongest conducting
+    identifier of the record is the hub that the others are tied to: a star of k - 1 edges, never
+    k squared. What does not conduct is tied to nothing, and a test record joins nobody.
+    An increment writes only the rows whose hub is another than before.
 #}
+{{ config(unique_key=['record_key', 'node']) }}
+
 with sightings as (
 
     select * from {{ ref('entity_identifier_sightings') }}
+
+),
+
+identifiers as (
+
+    select * from {{ ref('identity_identifiers') }}
 
 ),
 
@@ -15,37 +24,88 @@ tests as (
 
 ),
 
-conducting as (
+{% if is_incremental() -%}
+judged_again as (
 
-    select * from {{ ref('identity_identifiers') }} where status = 'conducting'
+    select * from identifiers where {{ newly_loaded() }}
 
 ),
 
-record_nodes as (
+touched_records as (
 
-    select
-        sightings.record_key,
-        conducting.node,
-        first_value(conducting.node) over (
-            partition by sightings.record_key order by conducting.tier, conducting.node
-        ) as hub
+    select record_key from sightings where {{ newly_loaded() }}
+    union
+    select record_key from {{ ref('entity_profiles') }} where {{ newly_loaded() }}
+    union
+    select sightings.record_key
     from sightings
-    inner join conducting
-        on sightings.id_type = conducting.id_type and sightings.id_value = conducting.id_value
-    anti join tests on sightings.record_key = tests.record_key
+    semi join judged_again
+        on
+            sightings.id_type = judged_again.id_type
+            and sightings.id_value = judged_again.id_value
 
 ),
 
-edges as (
+touched_sightings as (
+
+    select sightings.*
+    from sightings
+    semi join touched_records on sightings.record_key = touched_records.record_key
+
+),
+{%- else -%}
+touched_sightings as (
+
+    select * from sightings
+
+),
+{%- endif %}
+
+seen as (
 
     select
-        least(hub, node) as node_a,
-        greatest(hub, node) as node_b,
-        count(*) as record_count
-    from record_nodes
-    where hub <> node
-    group by least(hub, node), greatest(hub, node)
+        touched_sightings.record_key,
+        identifiers.node,
+        identifiers.tier,
+        identifiers.status = 'conducting' and tests.record_key is null as conducts
+    from touched_sightings
+    inner join identifiers
+        on
+            touched_sightings.id_type = identifiers.id_type
+            and touched_sightings.id_value = identifiers.id_value
+    left join tests on touched_sightings.record_key = tests.record_key
+
+),
+
+arrived as (
+
+    select
+        record_key,
+        node,
+        case
+            when conducts
+                then first_value(node) over (
+                    partition by record_key order by conducts desc, tier, node
+                )
+        end as hub_node
+    from seen
+
+),
+
+final as (
+
+    select
+        arrived.*,
+        {{ this_load() }} as load_id
+    from arrived
+    {%- if is_incremental() %}
+    left join {{ this }} as standing
+        on arrived.record_key = standing.record_key and arrived.node = standing.node
+    where
+        standing.record_key is null
+        or arrived.hub_node is distinct from standing.hub_node
+    {%- endif %}
 
 )
 
-select * from edges
+select * from final

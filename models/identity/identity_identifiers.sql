@@ -1,10 +1,12 @@
 {#
     Grain: one row per identifier. Only a conducting identifier joins records. One that the seed
     blocked_identifiers matches is nobody's; one that was seen with more accounts, cards or
-    e-mails than the seed identity_rules allows (a kiosk, a shop's phone) is shared.
-    node orders identifiers by delivery, then by first sight: the lowest of a customer is the
-    founder, so that what is delivered later never renames a customer.
+    e-mails than the seed identity_rules allows (a kiosk, a shop's phone) is shared; one that only
+    test records hold is a test.
+    An increment judges again what is on a record that was seen again: its company may be larger.
 #}
+{{ config(unique_key='node') }}
+
 with sightings as (
 
     select * from {{ ref('entity_identifier_sightings') }}
@@ -29,15 +31,87 @@ blocked_patterns as (
 
 ),
 
-real_sightings as (
+{% if is_incremental() -%}
+touched_records as (
+
+    select record_key from sightings where {{ newly_loaded() }}
+    union
+    select record_key from {{ ref('entity_profiles') }} where {{ newly_loaded() }}
+
+),
+
+touched as (
+
+    select
+        sightings.id_type,
+        sightings.id_value
+    from sightings
+    semi join touched_records on sightings.record_key = touched_records.record_key
+    group by sightings.id_type, sightings.id_value
+
+),
+
+near_records as (
+
+    select sightings.record_key
+    from sightings
+    semi join touched
+        on sightings.id_type = touched.id_type and sightings.id_value = touched.id_value
+    group by sightings.record_key
+
+),
+
+near_sightings as (
 
     select sightings.*
     from sightings
-    anti join tests on sightings.record_key = tests.record_key
+    semi join near_records on sightings.record_key = near_records.record_key
+
+),
+{%- else -%}
+near_sightings as (
+
+    select * from sightings
+
+),
+
+touched as (
+
+    select
+        id_type,
+        id_value
+    from sightings
+    group by id_type, id_value
+
+),
+{%- endif %}
+
+real_sightings as (
+
+    select near_sightings.*
+    from near_sightings
+    anti join tests on near_sightings.record_key = tests.record_key
 
 ),
 
 identifiers as (
+
+    select
+        near_sightings.id_type,
+        near_sightings.id_value,
+        min(near_sightings.first_seen_at) as first_seen_at,
+        max(near_sightings.last_seen_at) as last_seen_at,
+        min(near_sightings.delivered_on) as delivered_on
+    from near_sightings
+    semi join touched
+        on
+            near_sightings.id_type = touched.id_type
+            and near_sightings.id_value = touched.id_value
+    group by near_sightings.id_type, near_sightings.id_value
+
+),
+
+really_seen as (
 
     select
         id_type,
@@ -51,18 +125,28 @@ identifiers as (
 
 ),
 
+values_near as (
+
+    select
+        id_type,
+        id_value
+    from near_sightings
+    group by id_type, id_value
+
+),
+
 blocked as (
 
     select
-        identifiers.id_type,
-        identifiers.id_value,
+        values_near.id_type,
+        values_near.id_value,
         min(blocked_patterns.reason) as reason
-    from identifiers
+    from values_near
     inner join blocked_patterns
         on
-            identifiers.id_type = blocked_patterns.id_type
-            and regexp_matches(identifiers.id_value, blocked_patterns.pattern)
-    group by identifiers.id_type, identifiers.id_value
+            values_near.id_type = blocked_patterns.id_type
+            and regexp_matches(values_near.id_value, blocked_patterns.pattern)
+    group by values_near.id_type, values_near.id_value
 
 ),
 
@@ -98,8 +182,14 @@ company as (
 judged as (
 
     select
-        identifiers.*,
+        identifiers.id_type,
+        identifiers.id_value,
+        {{ keyed_hash("identifiers.id_type || ':' || identifiers.id_value") }} as id_key,
         rules.tier,
+        coalesce(really_seen.first_seen_at, identifiers.first_seen_at) as first_seen_at,
+        coalesce(really_seen.last_seen_at, identifiers.last_seen_at) as last_seen_at,
+        coalesce(really_seen.delivered_on, identifiers.delivered_on) as delivered_on,
+        coalesce(really_seen.record_count, 0) as record_count,
         coalesce(company.account_count, 0) as account_count,
         coalesce(company.card_count, 0) as card_count,
         coalesce(company.email_count, 0) as email_count,
@@ -112,6 +202,10 @@ judged as (
         ) as is_over_limit
     from identifiers
     inner join rules on identifiers.id_type = rules.id_type
+    left join really_seen
+        on
+            identifiers.id_type = really_seen.id_type
+            and identifiers.id_value = really_seen.id_value
     left join company
         on identifiers.id_type = company.id_type and identifiers.id_value = company.id_value
     left join blocked
@@ -119,22 +213,22 @@ judged as (
 
 ),
 
-final as (
+arrived as (
 
     select
-        row_number() over (
-            order by delivered_on, first_seen_at, tier, id_type, id_value
-        ) as node,
-        {{ keyed_hash("id_type || ':' || id_value") }} as id_key,
+        {{ node_of('id_key') }} as node,
+        id_key,
         id_type,
         id_value,
         tier,
         case
+            when record_count = 0 then 'test'
             when blocked_reason is not null then 'blocked'
             when is_over_limit then 'shared'
             else 'conducting'
         end as status,
         case
+            when record_count = 0 then 'seen on test records only'
             when blocked_reason is not null then blocked_reason
             when is_over_limit then
                 'seen with ' || account_count || ' accounts, ' || card_count || ' cards, '
@@ -145,6 +239,28 @@ final as (
         delivered_on,
         record_count
     from judged
+
+),
+
+final as (
+
+    select
+        arrived.*,
+        {% if is_incremental() -%}
+        case
+            when
+                arrived.status is distinct from standing.status
+                or arrived.delivered_on is distinct from standing.delivered_on
+                or arrived.first_seen_at is distinct from standing.first_seen_at
+                then {{ this_load() }}
+            else standing.load_id
+        end as load_id
+    from arrived
+    left join {{ this }} as standing on arrived.node = standing.node
+        {%- else -%}
+        {{ this_load() }} as load_id
+    from arrived
+        {%- endif %}
 
 )
 

@@ -160,7 +160,7 @@ def _build_with_dbt(paths: Paths) -> None:
 
     warehouse = _empty_warehouse(paths, "dbt")
     workspace = Workspace(UNTIL, warehouse, paths.serving, paths.versions, False)
-    start_build(workspace, paths, read_ledger(paths))
+    start = start_build(workspace, paths, read_ledger(paths))
     statements: list[str] = []
 
     def note(event: EventMsg) -> None:
@@ -168,7 +168,9 @@ def _build_with_dbt(paths: Paths) -> None:
             statements.append(event.data.sql)
 
     manifest = dbt.parse(paths)
-    results = dbt.build(manifest, paths, warehouse, UNTIL, lambda _line: None, [note])
+    results = dbt.build(
+        manifest, paths, warehouse, UNTIL, start.last_load_id, lambda _line: None, [note]
+    )
     failed = [result.name for result in results if not result.passed]
     if failed:
         raise RuntimeError(f"failed: {', '.join(failed)}")

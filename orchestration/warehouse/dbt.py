@@ -56,10 +56,11 @@ def build(
     paths: Paths,
     warehouse: Path,
     as_of: date,
+    load_id: int,
     progress: Callable[[str], None],
     listeners: Sequence[Callable[[EventMsg], None]] = (),
 ) -> list[NodeResult]:
-    """Build and test all seeds, models and data tests in `warehouse` as of a date.
+    """Build and test all seeds, models and data tests in `warehouse` as of a date and a load.
 
     Unit tests are left out: they test the code, not the data. Returns one result a node, also
     when some failed; raises DbtError when dbt could not even begin. `listeners` hear every
@@ -70,7 +71,7 @@ def build(
     arguments = [
         "build",
         *("--exclude-resource-type", "unit_test"),
-        *("--vars", json.dumps({"as_of": as_of.isoformat()})),
+        *("--vars", json.dumps({"as_of": as_of.isoformat(), "load_id": load_id})),
         *_places(paths),
         *_QUIET,
     ]

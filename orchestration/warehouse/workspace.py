@@ -55,6 +55,7 @@ class Start:
     """How a build starts; `reason` says why everything is built anew, None when it is not."""
 
     started_at: datetime
+    last_load_id: int
     reason: str | None
 
 
@@ -111,7 +112,7 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
             "insert into meta.builds values (?, null, ?, ?, ?, ?)",
             [started_at, workspace.as_of, last_load_id, version, reason is not None],
         )
-    return Start(started_at, reason)
+    return Start(started_at, last_load_id, reason)
 
 
 def finish_build(workspace: Workspace, start: Start) -> None:

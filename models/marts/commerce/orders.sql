@@ -5,8 +5,17 @@
     revenue. An order that is cancelled or a test is void: it is worth nothing. Only an
     order with merchandise is counted: it makes somebody a buyer. A receipt of goods taken back is
     not, and lowers revenue.
+    An increment computes the orders that something was delivered for, those of records that
+    moved, and all others of the same customers, whose order_number may be another.
 #}
-with documents as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='order_id',
+    on_schema_change='fail'
+) }}
+
+with all_documents as (
 
     select * from {{ ref('entity_sales_documents') }}
 
@@ -42,23 +51,91 @@ rates as (
 
 ),
 
+{% if is_incremental() -%}
+changed_documents as (
+
+    select document_key from all_documents where {{ newly_loaded() }}
+    union
+    select document_key from lines where {{ newly_loaded() }}
+    union
+    select document_key
+    from all_documents
+    where record_key in (
+        select record_key from records where {{ newly_loaded() }}
+        union
+        select record_key from profiles where {{ newly_loaded() }}
+    )
+
+),
+
+changed_orders as (
+
+    select coalesce(returned_order_key, document_key) as order_id
+    from all_documents
+    where document_key in (select document_key from changed_documents)
+
+),
+
+changed_customers as (
+
+    select records.customer_id
+    from all_documents
+    inner join records on all_documents.record_key = records.record_key
+    where all_documents.document_key in (select order_id from changed_orders)
+    union
+    select customer_id
+    from {{ this }}
+    where order_id in (select order_id from changed_orders)
+
+),
+
+touched_orders as (
+
+    select order_id from changed_orders
+    union
+    select all_documents.document_key as order_id
+    from all_documents
+    inner join records on all_documents.record_key = records.record_key
+    semi join changed_customers on records.customer_id = changed_customers.customer_id
+
+),
+
+documents as (
+
+    select *
+    from all_documents
+    where coalesce(returned_order_key, document_key) in (select order_id from touched_orders)
+
+),
+{%- else -%}
+documents as (
+
+    select * from all_documents
+
+),
+{%- endif %}
+
 document_amounts as (
 
     select
-        document_key,
-        sum(case when line_kind = 'merchandise' then net_amount else 0 end)
+        lines.document_key,
+        sum(case when lines.line_kind = 'merchandise' then lines.net_amount else 0 end)
             as merchandise_amount,
-        sum(case when line_kind = 'return' then net_amount else 0 end) as returned_amount,
-        sum(case when line_kind = 'postage' then net_amount else 0 end) as postage_amount,
-        sum(case when line_kind in ('charge', 'adjustment') then net_amount else 0 end)
+        sum(case when lines.line_kind = 'return' then lines.net_amount else 0 end)
+            as returned_amount,
+        sum(case when lines.line_kind = 'postage' then lines.net_amount else 0 end)
+            as postage_amount,
+        sum(case when lines.line_kind in ('charge', 'adjustment') then lines.net_amount else 0 end)
             as other_amount,
-        sum(case when line_kind = 'merchandise' then discount_amount else 0 end)
+        sum(case when lines.line_kind = 'merchandise' then lines.discount_amount else 0 end)
             as discount_amount,
-        sum(case when line_kind = 'merchandise' then quantity else 0 end) as item_count,
-        count(case when line_kind = 'merchandise' then 1 end) as merchandise_line_count,
+        sum(case when lines.line_kind = 'merchandise' then lines.quantity else 0 end)
+            as item_count,
+        count(case when lines.line_kind = 'merchandise' then 1 end) as merchandise_line_count,
         count(*) as line_count
     from lines
-    group by document_key
+    semi join documents on lines.document_key = documents.document_key
+    group by lines.document_key
 
 ),
 
@@ -177,7 +254,8 @@ final as (
         is_gift_wrapped,
         source_system,
         source_entity,
-        source_record_id
+        source_record_id,
+        {{ this_load() }} as load_id
     from counted
 
 )

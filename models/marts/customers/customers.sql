@@ -83,7 +83,7 @@ identity as (
 
 clusters as (
 
-    select * from {{ ref('identity_clusters') }}
+    select * from {{ ref('identity_clusters') }} where customer_id is not null
 
 ),
 

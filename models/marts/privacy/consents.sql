@@ -2,7 +2,16 @@
     Grain: one row per customer, brand, purpose and channel that a decision is known about.
     The latest decision counts; of two at the same moment the withdrawal.
 #}
-with events as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook="{{ touched_customers(
+        by_record=ref('entity_consent_events'), by_contact_point=ref('entity_consent_events')
+    ) }}"
+) }}
+
+with all_events as (
 
     select * from {{ ref('entity_consent_events') }}
 
@@ -37,6 +46,47 @@ contact_points as (
 
 ),
 
+{% if is_incremental() -%}
+touched as (
+
+    select * from touched_customers
+
+),
+
+touched_records as (
+
+    select records.record_key
+    from records
+    semi join touched on records.customer_id = touched.customer_id
+
+),
+
+touched_points as (
+
+    select contact_points.*
+    from contact_points
+    semi join touched on contact_points.customer_id = touched.customer_id
+
+),
+
+events as (
+
+    select *
+    from all_events
+    where
+        record_key in (select record_key from touched_records)
+        or email in (select id_value from touched_points where id_type = 'email')
+        or phone in (select id_value from touched_points where id_type = 'phone')
+
+),
+{%- else -%}
+events as (
+
+    select * from all_events
+
+),
+{%- endif %}
+
 attributed as (
 
     select
@@ -68,14 +118,24 @@ latest as (
         order by occurred_at desc, decision = 'withdrawn' desc, event_key
     ) = 1
 
+),
+
+final as (
+
+    select
+        latest.customer_id,
+        latest.brand_id,
+        latest.purpose,
+        latest.channel,
+        latest.decision = 'granted' as is_granted,
+        latest.decided_at,
+        latest.text_version,
+        {{ this_load() }} as load_id
+    from latest
+    {%- if is_incremental() %}
+    semi join touched on latest.customer_id = touched.customer_id
+    {%- endif %}
+
 )
 
-select
-    customer_id,
-    brand_id,
-    purpose,
-    channel,
-    decision = 'granted' as is_granted,
-    decided_at,
-    text_version
-from latest
+select * from final

@@ -9,7 +9,7 @@ with identifiers as (
 
 clusters as (
 
-    select * from {{ ref('identity_clusters') }}
+    select * from {{ ref('identity_clusters') }} where customer_id is not null
 
 ),
 

@@ -3,7 +3,15 @@
     has one. The only mart with personal data beside pii.customer_identifiers; it is not
     published to readers.
 #}
-{{ config(schema='pii', access='protected', group='inner') }}
+{{ config(
+    schema='pii',
+    access='protected',
+    group='inner',
+    materialized='incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook="{{ touched_customers(by_record=ref('entity_profiles')) }}"
+) }}
 
 with profiles as (
 
@@ -13,7 +21,12 @@ with profiles as (
 
 records as (
 
-    select * from {{ ref('identity_records') }} where customer_id is not null
+    select * from {{ ref('identity_records') }}
+    where
+        customer_id is not null
+        {%- if is_incremental() %}
+        and customer_id in (select customer_id from touched_customers)
+        {%- endif %}
 
 ),
 
@@ -41,7 +54,8 @@ final as (
         {{ latest_known('street', 'recency') }} as street,
         {{ latest_known('postal_code', 'recency') }} as postal_code,
         {{ latest_known('city', 'recency') }} as city,
-        {{ latest_known('country', 'recency') }} as country
+        {{ latest_known('country', 'recency') }} as country,
+        {{ this_load() }} as load_id
     from ordered
     group by customer_id
 

@@ -111,6 +111,7 @@ problems as (
     select 'visitor as a customer' as problem
     from clusters
     inner join identifiers on clusters.node = identifiers.node
+    where clusters.customer_id is not null
     group by clusters.customer_id
     having bool_and(identifiers.id_type = 'cookie')
     union all

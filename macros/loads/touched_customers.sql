@@ -1,0 +1,42 @@
+{#
+    The customers that an increment of a model has to compute again: those who gained or lost an
+    identifier or a record, whoever was merged into them or split from them, and those of the
+    facts that arrived since the model was built last. Run as a pre-hook of a model with the
+    strategy by_customer; leaves the temporary table touched_customers(customer_id). A full build
+    needs none.
+    Args: relations of facts that name their customer by customer_id, by record_key, or by the
+    columns email and phone.
+#}
+{% macro touched_customers(by_customer=none, by_record=none, by_contact_point=none) -%}
+    {%- set clusters = ref('identity_clusters') -%}
+    {%- set identifiers = ref('identity_identifiers') -%}
+    {%- set records = ref('identity_records') -%}
+    {%- if execute and is_incremental() -%}
+        {%- set is_new = newly_loaded() -%}
+        {%- set queries = [
+            "select customer_id from " ~ records ~ " where " ~ is_new,
+            "select customer_id from " ~ clusters ~ " where " ~ is_new,
+            "select unnest(former_customer_ids) from " ~ clusters ~ " where " ~ is_new,
+            "select customer_id from " ~ clusters ~ " where node in (select node from "
+            ~ identifiers ~ " where " ~ is_new ~ ")"
+        ] -%}
+        {%- if by_customer -%}
+            {%- do queries.append(
+                "select customer_id from " ~ by_customer ~ " where " ~ is_new) -%}
+        {%- endif -%}
+        {%- if by_record -%}
+            {%- do queries.append(
+                "select customer_id from " ~ records ~ " where record_key in "
+                ~ "(select record_key from " ~ by_record ~ " where " ~ is_new ~ ")") -%}
+        {%- endif -%}
+        {%- for id_type in ['email', 'phone'] if by_contact_point -%}
+            {%- do queries.append(
+                "select customer_id from " ~ clusters ~ " where node in (select node from "
+                ~ identifiers ~ " where id_type = '" ~ id_type ~ "' and id_value in (select "
+                ~ id_type ~ " from " ~ by_contact_point ~ " where " ~ is_new ~ "))") -%}
+        {%- endfor -%}
+        {%- do run_query(
+            "create or replace temporary table touched_customers as select customer_id from ("
+            ~ queries | join(" union ") ~ ") where customer_id is not null") -%}
+    {%- endif -%}
+{%- endmacro %}
