@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.results import NodeStatus, TestStatus
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
@@ -76,7 +77,13 @@ def build(
         *_QUIET,
     ]
     teller = _Teller(progress)
-    invocation = dbtRunner(manifest=manifest, callbacks=[teller.tell, *listeners]).invoke(arguments)
+    try:
+        invocation = dbtRunner(manifest=manifest, callbacks=[teller.tell, *listeners]).invoke(
+            arguments
+        )
+    finally:
+        # One open file for all nodes keeps what they read in memory; it would stay open after.
+        DuckDBConnectionManager.close_all_connections()
     if invocation.result is None or not hasattr(invocation.result, "results"):
         raise DbtError(_first_lines(invocation.exception))
     return [_node_result(result) for result in invocation.result.results]
