@@ -15,9 +15,10 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
     """Everything Dagster runs; `resources` replaces the resource `run`, for callers and tests."""
     paths = Paths.from_environment()
     raw_tables = build_raw_asset()
-    dbt_models = build_dbt_assets(paths, dbt.parse(paths))
+    manifest = dbt.parse(paths)
+    dbt_models = build_dbt_assets(paths, manifest)
     public = [key for key in dbt_models.keys if key.path[0] in ("marts", "segments", "audiences")]
-    serving = build_serving_asset(public)
+    serving = build_serving_asset(public, manifest)
     build = dg.define_asset_job(
         "build",
         selection=[raw_tables, dbt_models, serving],

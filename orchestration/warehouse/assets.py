@@ -17,6 +17,7 @@ from orchestration.warehouse.workspace import (
     Workspace,
     describe_state,
     finish_build,
+    last_full_build,
     start_build,
 )
 
@@ -81,8 +82,9 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
     return dbt_models
 
 
-def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
+def build_serving_asset(public_keys: list[dg.AssetKey], manifest: Manifest) -> dg.AssetsDefinition:
     """The file that readers open, switched as a whole when everything before has passed."""
+    keys = published_by(manifest)
 
     @dg.asset(
         key=SERVING,
@@ -97,13 +99,14 @@ def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
     def published(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
         workspace = run.workspace
         about = describe_state(Paths.from_environment(), workspace.as_of)
+        origin = serving.Origin(about, last_full_build(workspace), int(about["last_load_id"]), keys)
         with run.step("publish"):
             result = serving.publish(
                 workspace.warehouse,
                 workspace.serving,
                 workspace.versions,
                 PUBLIC_SCHEMAS,
-                about,
+                origin,
                 KEPT_VERSIONS,
                 run.progress,
             )
@@ -112,6 +115,15 @@ def build_serving_asset(public_keys: list[dg.AssetKey]) -> dg.AssetsDefinition:
         )
 
     return published
+
+
+def published_by(manifest: Manifest) -> dict[str, list[str]]:
+    """The key of each relation that is published by its changes, by `schema.relation`."""
+    return {
+        f"{node.schema}.{node.alias}": node.config.meta["published_by"]
+        for node in manifest.nodes.values()
+        if "published_by" in node.config.meta
+    }
 
 
 def _dagster_results(

@@ -83,7 +83,7 @@ def build(
         )
     finally:
         # One open file for all nodes keeps what they read in memory; it would stay open after.
-        DuckDBConnectionManager.close_all_connections()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if invocation.result is None or not hasattr(invocation.result, "results"):
         raise DbtError(_first_lines(invocation.exception))
     return [_node_result(result) for result in invocation.result.results]

@@ -3,24 +3,25 @@
 Each version is a DuckDB file of its own in the folder `versions`, and a link names the one to
 read. A rename over one name would not do: a process that still has the old file open gets the
 old data again when it connects by that name, and a stale .wal could be taken for the new file's.
+
+A version starts as a copy of the one before, where the warehouse has not been built anew since:
+of large relations only the rows of later loads are written again, all others are made anew.
 """
 
-import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from orchestration.warehouse.lock import explain_open_error, is_disk_full
+from orchestration.warehouse.relations import Relation, View, portable_views, read_relations
 
 # The steps of a publication in their order, as `after_step` is told them.
 STEPS = (
@@ -39,20 +40,37 @@ STEPS = (
 # Readers with DuckDB 1.2 or later can open the published files.
 STORAGE_VERSION = "v1.2.0"
 
-# Segments are many and each is a filter of a mart: they stay views, all else becomes a table.
-VIEW_SCHEMA = "segments"
-
 _DRAFT = "serving_draft"
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _VERSIONS = "serving-[0-9]*T[0-9]*Z-*.duckdb"
-_VIEW_HEAD = re.compile(r'create view (?:"(?:[^"]|"")*"|[^"])*? as ', re.IGNORECASE)
-_NAME_AND_DOT = re.compile(rb'\A(?:"(?:[^"]|"")*"|[^\s."]+)\s*\.\s*')
-
-_Key = tuple[str, str]
 
 
 class PublishError(Exception):
     """Readers keep what they had; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a version is published from.
+
+    `about` is kept in meta.published. `full_build` names the last build that made everything
+    anew and `last_load_id` the last load that the warehouse knows. `keys` are the columns that
+    name a row, by `schema.relation`, of the relations with a column load_id whose changes can be
+    told by it.
+    """
+
+    about: Mapping[str, str]
+    full_build: str
+    last_load_id: int
+    keys: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The version that a draft is a copy of, and the last load that it knew."""
+
+    file: Path
+    last_load_id: int
 
 
 @dataclass(frozen=True)
@@ -61,29 +79,6 @@ class Published:
 
     file: Path
     rows: dict[str, int]
-
-
-@dataclass(frozen=True)
-class _Relation:
-    """A table (`create_view` is None) or view of the warehouse."""
-
-    schema: str
-    name: str
-    comment: str | None
-    create_view: str | None
-
-    @property
-    def key(self) -> _Key:
-        return self.schema.lower(), self.name.lower()
-
-
-@dataclass(frozen=True)
-class _View:
-    """A view that can be read without the warehouse: its statement and what it reads."""
-
-    relation: _Relation
-    statement: str
-    reads: frozenset[_Key]
 
 
 def _go_on(_step: str) -> None:
@@ -95,17 +90,17 @@ def publish(
     link: Path,
     versions: Path,
     schemas: Sequence[str],
-    about: Mapping[str, str],
+    origin: Origin,
     keep: int,
     progress: Callable[[str], None],
     after_step: Callable[[str], None] = _go_on,
 ) -> Published:
     """Copy `schemas` of `warehouse` to a new file in `versions` and point `link` to it.
 
-    Views of the schema `segments` stay views if all that they read is published; every other
-    relation becomes a table. `about` is kept in meta.published. The last `keep` versions stay;
-    with one, a reader that is just opening the version before may find it gone and try again.
-    The caller holds the build lock. Raises PublishError, and then `link` is as it was.
+    Views stay views if all that they read is published; every other relation becomes a table.
+    The last `keep` versions stay; with one, a reader that is just opening the version before may
+    find it gone and try again. The caller holds the build lock. Raises PublishError, and then
+    `link` is as it was.
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}: at least the version that is published must stay")
@@ -114,7 +109,7 @@ def publish(
     try:
         with ExitStack() as cleanup:
             cleanup.callback(_remove_drafts, link, versions)
-            published = _publish(warehouse, link, versions, schemas, about, progress, after_step)
+            published = _publish(warehouse, link, versions, schemas, origin, progress, after_step)
     except (duckdb.Error, OSError) as error:
         raise PublishError(_explain(error, warehouse, versions)) from error
     _remove_old(link, versions, keep)
@@ -154,7 +149,7 @@ def _publish(
     link: Path,
     versions: Path,
     schemas: Sequence[str],
-    about: Mapping[str, str],
+    origin: Origin,
     progress: Callable[[str], None],
     after_step: Callable[[str], None],
 ) -> Published:
@@ -165,7 +160,10 @@ def _publish(
     version = _next_version(versions)
     draft = versions / f".tmp-{version}.duckdb"
     file = versions / f"serving-{version}.duckdb"
-    rows = _write(warehouse, draft, schemas, {**about, "version": version}, progress, after_step)
+    base = _base(link, origin)
+    if base:
+        shutil.copyfile(base.file, draft)
+    rows = _write(warehouse, draft, base, schemas, origin, version, progress, after_step)
     _sync_file(draft)
     after_step("sync file")
     _name_file(draft, file)
@@ -175,11 +173,27 @@ def _publish(
     return Published(file, rows)
 
 
+def _base(link: Path, origin: Origin) -> _Base | None:
+    """The version that readers have, if the warehouse only went on from it."""
+    if not link.exists():
+        return None
+    try:
+        about = read_meta(link)
+    except duckdb.Error:
+        # Damaged, or not one of ours: readers need a new one all the more.
+        return None
+    if about.get("full_build") != origin.full_build:
+        return None
+    return _Base(link.resolve(), int(about["last_load_id"]))
+
+
 def _write(
     warehouse: Path,
     draft: Path,
+    base: _Base | None,
     schemas: Sequence[str],
-    about: Mapping[str, str],
+    origin: Origin,
+    version: str,
     progress: Callable[[str], None],
     after_step: Callable[[str], None],
 ) -> dict[str, int]:
@@ -189,12 +203,23 @@ def _write(
     with _connect(warehouse, catalogue, draft) as connection:
         _create_schemas(connection, schemas)
         after_step("create file")
-        relations = _relations(connection, catalogue, schemas)
-        views = _views(connection, catalogue, relations)
+        relations = read_relations(connection, catalogue, schemas)
+        views = portable_views(connection, catalogue, relations)
         kept = {view.relation for view in views}
         tables = [relation for relation in relations if relation not in kept]
         progress(f"publishing {len(tables):,} tables and {len(views):,} views")
-        rows = _copy_tables(connection, catalogue, tables)
+        # A view that names a relation without its schema finds it as it did in the warehouse.
+        connection.execute(f"use {_quoted(catalogue)}")
+        carried = _carried_over(connection, tables, origin) if base else set()
+        _drop_all_but(connection, carried)
+        rows = {}
+        for relation in tables:
+            with _naming(relation):
+                if base and relation in carried:
+                    _carry_over(connection, catalogue, relation, origin, base.last_load_id)
+                else:
+                    _copy_table(connection, catalogue, relation)
+            rows[relation] = _count(connection, relation)
         after_step("copy tables")
         _create_views(connection, views)
         _copy_column_comments(connection, catalogue, relations)
@@ -202,7 +227,7 @@ def _write(
         connection.execute(f"detach {_quoted(catalogue)}")
         # Counted without the warehouse: a view that still needs it fails here, not at a reader.
         rows |= {view.relation: _count(connection, view.relation) for view in views}
-        _describe(connection, about, rows)
+        _describe(connection, origin, version, rows)
         after_step("describe")
         connection.execute(f"checkpoint {_DRAFT}")
         connection.execute(f"detach {_DRAFT}")
@@ -234,51 +259,86 @@ def _create_schemas(connection: duckdb.DuckDBPyConnection, schemas: Sequence[str
         connection.execute(f"create schema if not exists {_DRAFT}.{_quoted(schema)}")
 
 
-def _relations(
-    connection: duckdb.DuckDBPyConnection, catalogue: str, schemas: Sequence[str]
-) -> list[_Relation]:
-    """The tables and views of `schemas`, by schema and name."""
-    rows = connection.execute(
+def _carried_over(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[Relation], origin: Origin
+) -> set[Relation]:
+    """The tables of the draft that only need the rows of later loads."""
+    standing = {(row[0].lower(), row[1].lower()) for row in _draft_relations(connection)}
+    return {
+        table
+        for table in tables
+        if table.key in standing and f"{table.schema}.{table.name}" in origin.keys
+    }
+
+
+def _draft_relations(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, bool]]:
+    """Schema, name and whether it is a view, views first: they read the tables."""
+    return connection.execute(
         """
-        with relations as (
-            select database_name, schema_name, table_name, comment, null as create_view
-            from duckdb_tables()
-            where not internal
-            union all
-            select database_name, schema_name, view_name, comment, sql
-            from duckdb_views()
-            where not internal
-        )
-        select schema_name, table_name, comment, create_view
-        from relations
-        where database_name = $catalogue and list_contains($schemas, schema_name)
-        order by schema_name, table_name
+        select schema_name, view_name, true
+        from duckdb_views() where database_name = $draft and not internal
+        union all
+        select schema_name, table_name, false from duckdb_tables() where database_name = $draft
         """,
-        {"catalogue": catalogue, "schemas": list(schemas)},
+        {"draft": _DRAFT},
     ).fetchall()
-    return [_Relation(*row) for row in rows]
 
 
-def _copy_tables(
-    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Iterable[_Relation]
-) -> dict[_Relation, int]:
-    # A view that names a relation without its schema finds it as it did in the warehouse.
-    connection.execute(f"use {_quoted(catalogue)}")
-    rows = {}
-    for relation in relations:
-        name = _quoted(relation.schema, relation.name)
-        with _naming(relation):
-            rows[relation] = _scalar(
-                connection,
-                f"create table {_DRAFT}.{name} as select * from {_quoted(catalogue)}.{name}",
-            )
-        if relation.comment is not None:
-            connection.execute(f"comment on table {_DRAFT}.{name} is {_literal(relation.comment)}")
-    return rows
+def _drop_all_but(connection: duckdb.DuckDBPyConnection, carried: set[Relation]) -> None:
+    kept = {relation.key for relation in carried}
+    for schema, name, is_view in _draft_relations(connection):
+        if (schema.lower(), name.lower()) not in kept:
+            kind = "view" if is_view else "table"
+            connection.execute(f"drop {kind} {_quoted(_DRAFT, schema, name)}")
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, catalogue: str, relation: Relation) -> None:
+    name = _quoted(relation.schema, relation.name)
+    connection.execute(f"create table {_DRAFT}.{name} as select * from {_quoted(catalogue)}.{name}")
+    if relation.comment is not None:
+        connection.execute(f"comment on table {_DRAFT}.{name} is {_literal(relation.comment)}")
+
+
+def _carry_over(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: str,
+    relation: Relation,
+    origin: Origin,
+    last_load_id: int,
+) -> None:
+    """Keep the rows that stand in the warehouse since an earlier load, and replace all others."""
+    name = _quoted(relation.schema, relation.name)
+    key = [_quoted(column) for column in origin.keys[f"{relation.schema}.{relation.name}"]]
+    same = " and ".join(f"standing.{column} = published.{column}" for column in key)
+    connection.execute(
+        f"""
+        delete from {_DRAFT}.{name} as published
+        where not exists (
+            select 1
+            from {_quoted(catalogue)}.{name} as standing
+            where standing.load_id <= {last_load_id} and {same}
+        )
+        """
+    )
+    connection.execute(
+        f"insert into {_DRAFT}.{name} by name "
+        f"select * from {_quoted(catalogue)}.{name} where load_id > {last_load_id}"
+    )
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> None:
+    connection.execute(f"use {_DRAFT}")
+    for view in views:
+        with _naming(view.relation):
+            connection.execute(view.statement)
+        if view.relation.comment is not None:
+            name = _quoted(view.relation.schema, view.relation.name)
+            connection.execute(f"comment on view {name} is {_literal(view.relation.comment)}")
+    connection.execute("use memory")
 
 
 def _copy_column_comments(
-    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Iterable[_Relation]
+    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Iterable[Relation]
 ) -> None:
     published = {(relation.schema, relation.name) for relation in relations}
     comments = connection.execute(
@@ -297,11 +357,18 @@ def _copy_column_comments(
 
 def _describe(
     connection: duckdb.DuckDBPyConnection,
-    about: Mapping[str, str],
-    rows: Mapping[_Relation, int],
+    origin: Origin,
+    version: str,
+    rows: Mapping[Relation, int],
 ) -> None:
     """Write the tables meta.published and meta.relations."""
-    published = {**about, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    published = {
+        **origin.about,
+        "full_build": origin.full_build,
+        "last_load_id": str(origin.last_load_id),
+        "version": version,
+        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     connection.execute(f"create table {_DRAFT}.meta.published (key varchar, value varchar)")
     connection.executemany(
         f"insert into {_DRAFT}.meta.published values (?, ?)", list(published.items())
@@ -317,7 +384,7 @@ def _describe(
         )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> int:
+def _count(connection: duckdb.DuckDBPyConnection, relation: Relation) -> int:
     name = _quoted(_DRAFT, relation.schema, relation.name)
     with _naming(relation):
         count: int = _scalar(connection, f"select count(*) from {name}")
@@ -325,7 +392,7 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: _Relation) -> int:
 
 
 @contextmanager
-def _naming(relation: _Relation) -> Iterator[None]:
+def _naming(relation: Relation) -> Iterator[None]:
     """Say which relation could not be read; errors of the disk pass."""
     what = f"{relation.schema}.{relation.name} cannot be published"
     try:
@@ -337,105 +404,10 @@ def _naming(relation: _Relation) -> Iterator[None]:
         raise PublishError(f"{what}: {type(error).__name__} in one of its columns") from None
 
 
-def _report(rows: Mapping[_Relation, int], progress: Callable[[str], None]) -> None:
+def _report(rows: Mapping[Relation, int], progress: Callable[[str], None]) -> None:
     for schema in sorted({relation.schema for relation in rows}):
         counts = [count for relation, count in rows.items() if relation.schema == schema]
         progress(f"{schema}: {len(counts):,} relations, {sum(counts):,} rows")
-
-
-# --- Views ------------------------------------------------------------------------------------
-
-
-def _views(
-    connection: duckdb.DuckDBPyConnection, catalogue: str, relations: Sequence[_Relation]
-) -> list[_View]:
-    """The views that stay views, each after those that it reads."""
-    published = {relation.key for relation in relations}
-    candidates = (_stand_alone(connection, catalogue, relation) for relation in relations)
-    views = {view.relation.key: view for view in candidates if view and view.reads <= published}
-    order = TopologicalSorter({key: view.reads & views.keys() for key, view in views.items()})
-    return [views[key] for key in order.static_order()]
-
-
-def _stand_alone(
-    connection: duckdb.DuckDBPyConnection, catalogue: str, relation: _Relation
-) -> _View | None:
-    """The view without the name of the warehouse's catalogue; None if it must be a table."""
-    if relation.schema != VIEW_SCHEMA or relation.create_view is None:
-        return None
-    head = _VIEW_HEAD.match(relation.create_view)
-    if head is None:
-        return None
-    query = relation.create_view[head.end() :].rstrip().removesuffix(";")
-    tree = json.loads(_scalar(connection, "select json_serialize_sql(?)", [query]))
-    nodes = list(_nodes(tree))
-    tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
-    # A table function, such as one that reads files, may give a reader something else or nothing.
-    if (
-        tree["error"]
-        or any(node.get("type") == "TABLE_FUNCTION" for node in nodes)
-        or any(table["catalog_name"].lower() not in ("", catalogue.lower()) for table in tables)
-    ):
-        return None
-    statement = head[0] + _without_names(query, _catalogue_places(nodes, tables))
-    return _View(relation, statement, _reads(nodes, tables))
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object in the tree of a parsed statement."""
-    if isinstance(tree, dict):
-        yield tree
-        tree = list(tree.values())
-    if isinstance(tree, list):
-        for child in tree:
-            yield from _nodes(child)
-
-
-def _catalogue_places(
-    nodes: Sequence[dict[str, Any]], tables: Sequence[dict[str, Any]]
-) -> list[int]:
-    """Where the catalogue is named, in bytes: before tables, and columns with a full name."""
-    named = [table for table in tables if table["catalog_name"]]
-    full_names = {
-        (table["catalog_name"], table["schema_name"], table["table_name"]) for table in named
-    }
-    columns = [
-        node
-        for node in nodes
-        if node.get("type") == "COLUMN_REF" and tuple(node["column_names"][:3]) in full_names
-    ]
-    return [node["query_location"] for node in [*named, *columns]]
-
-
-def _without_names(query: str, places: Iterable[int]) -> str:
-    """The query without the name and dot that start at each of `places`, all else untouched."""
-    text = query.encode()
-    for place in sorted(places, reverse=True):
-        text = text[:place] + _NAME_AND_DOT.sub(b"", text[place:], count=1)
-    return text.decode()
-
-
-def _reads(nodes: Sequence[dict[str, Any]], tables: Sequence[dict[str, Any]]) -> frozenset[_Key]:
-    """The relations that a query reads, its own `with` queries left out."""
-    own = {entry["key"].lower() for node in nodes for entry in _with_queries(node)}
-    keys = {(table["schema_name"].lower(), table["table_name"].lower()) for table in tables}
-    return frozenset(keys - {("", name) for name in own})
-
-
-def _with_queries(node: dict[str, Any]) -> list[dict[str, Any]]:
-    queries: list[dict[str, Any]] = node.get("cte_map", {}).get("map", [])
-    return queries
-
-
-def _create_views(connection: duckdb.DuckDBPyConnection, views: Sequence[_View]) -> None:
-    connection.execute(f"use {_DRAFT}")
-    for view in views:
-        with _naming(view.relation):
-            connection.execute(view.statement)
-        if view.relation.comment is not None:
-            name = _quoted(view.relation.schema, view.relation.name)
-            connection.execute(f"comment on view {name} is {_literal(view.relation.comment)}")
-    connection.execute("use memory")
 
 
 # --- Files ------------------------------------------------------------------------------------

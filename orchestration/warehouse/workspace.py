@@ -124,6 +124,15 @@ def finish_build(workspace: Workspace, start: Start) -> None:
         )
 
 
+def last_full_build(workspace: Workspace) -> str:
+    """When the last build began that made everything anew: increments go on from it."""
+    with duckdb.connect(str(workspace.warehouse)) as warehouse:
+        [(started_at,)] = warehouse.execute(
+            "select max(started_at) from meta.builds where is_full_refresh"
+        ).fetchall()
+    return str(started_at)
+
+
 def code_version(project: Path = PROJECT) -> str:
     """A hash over all that decides what the models hold, data aside: the pepper of ids too."""
     digest = hashlib.sha256(os.environ.get("SEGMENT_OF_ONE_PEPPER", "").encode())

@@ -11,6 +11,7 @@ import pytest
 from orchestration.definitions import build_definitions
 from orchestration.launch import BuildError, dagster_home
 from orchestration.paths import Paths
+from orchestration.warehouse.assets import PUBLIC_SCHEMAS
 from orchestration.warehouse.serving import read_meta
 from orchestration.warehouse.workspace import choose_workspace, code_version
 from tests.python.conftest import UNTIL, build, copy_landing, data_folder, differences
@@ -125,6 +126,8 @@ def test_three_daily_increments_equal_one_full_build(
         ).fetchall()
     assert kinds == [(True,), (False,), (False,), (False,)]
     assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
+    # Readers have it too, although only what changed was published.
+    assert differences(paths.warehouse, paths.serving, PUBLIC_SCHEMAS) == {}
 
 
 def move_day(source: Path, target: Path, day: date) -> None:

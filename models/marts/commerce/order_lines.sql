@@ -46,7 +46,8 @@ documents as (
         ordered_at as converted_at,
         not is_void as is_counted,
         currency,
-        original_currency
+        original_currency,
+        load_id
     from orders
     union all
     select
@@ -60,7 +61,8 @@ documents as (
         coalesce(returned_orders.ordered_at, returns.returned_at) as converted_at,
         returns.is_counted,
         returns.currency,
-        returns.original_currency
+        returns.original_currency,
+        returns.load_id
     from returns
     left join returned_orders on returns.order_id = returned_orders.order_id
 
@@ -75,7 +77,7 @@ rates as (
 converted as (
 
     select
-        documents.*,
+        documents.* exclude (load_id),
         lines.line_no,
         lines.product_key,
         lines.line_kind,
@@ -83,7 +85,8 @@ converted as (
         cast(lines.net_amount * coalesce(rates.rate, 1) as decimal(18, 4)) as net_amount,
         cast(lines.discount_amount * coalesce(rates.rate, 1) as decimal(18, 4))
             as discount_amount,
-        lines.net_amount as original_net_amount
+        lines.net_amount as original_net_amount,
+        greatest(lines.load_id, documents.load_id) as load_id
     from lines
     inner join documents on lines.document_key = documents.document_key
     left join rates
@@ -116,7 +119,8 @@ final as (
         end as revenue_amount,
         discount_amount,
         original_currency,
-        original_net_amount
+        original_net_amount,
+        load_id
     from converted
 
 )

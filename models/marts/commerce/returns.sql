@@ -52,7 +52,8 @@ amounts as (
         lines.document_key,
         sum(case when lines.line_kind = 'return' then lines.net_amount else 0 end)
             as net_amount,
-        count(*) as line_count
+        count(*) as line_count,
+        max(lines.load_id) as load_id
     from lines
     semi join documents on lines.document_key = documents.document_key
     group by lines.document_key
@@ -78,7 +79,10 @@ final as (
         cast(amounts.net_amount as decimal(18, 4)) as original_net_amount,
         amounts.line_count,
         documents.source_system,
-        documents.source_record_id
+        documents.source_record_id,
+        greatest(
+            documents.load_id, amounts.load_id, orders.load_id, records.load_id, profiles.load_id
+        ) as load_id
     from documents
     inner join amounts on documents.document_key = amounts.document_key
     left join orders

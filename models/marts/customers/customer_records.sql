@@ -43,7 +43,8 @@ visitors as (
         sessions.source_system,
         sessions.visitor_id,
         coalesce(max(systems.account_system), sessions.source_system)
-        || ':' || sessions.visitor_id as id_value
+        || ':' || sessions.visitor_id as id_value,
+        max(sessions.load_id) as load_id
     from sessions
     left join systems on sessions.source_system = systems.source_system
     group by sessions.source_system, sessions.visitor_id
@@ -57,7 +58,8 @@ final as (
         source_entity,
         source_record_id,
         customer_id,
-        attached_by
+        attached_by,
+        load_id
     from records
     where source_entity <> 'orders'
     union all
@@ -69,7 +71,8 @@ final as (
         case
             when documents.record_key = documents.document_key then records.attached_by
             when records.customer_id is not null then records.source_entity
-        end as attached_by
+        end as attached_by,
+        greatest(documents.load_id, records.load_id) as load_id
     from documents
     left join records on documents.record_key = records.record_key
     union all
@@ -78,7 +81,8 @@ final as (
         'visitors' as source_entity,
         visitors.visitor_id as source_record_id,
         clusters.customer_id,
-        case when clusters.customer_id is not null then 'cookie' end as attached_by
+        case when clusters.customer_id is not null then 'cookie' end as attached_by,
+        greatest(visitors.load_id, cookies.load_id, clusters.load_id) as load_id
     from visitors
     inner join cookies on visitors.id_value = cookies.id_value
     left join clusters on cookies.node = clusters.node

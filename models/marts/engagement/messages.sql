@@ -40,7 +40,8 @@ final as (
         messages.unsubscribed_at,
         messages.replied_at,
         messages.first_redeemed_at,
-        messages.redemption_count
+        messages.redemption_count,
+        greatest(messages.load_id, records.load_id, campaigns.load_id) as load_id
     from messages
     left join campaigns on messages.campaign_key = campaigns.campaign_key
     left join records on messages.record_key = records.record_key

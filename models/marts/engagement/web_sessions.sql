@@ -39,7 +39,8 @@ cookies as (
 
     select
         identifiers.id_value,
-        clusters.customer_id
+        clusters.customer_id,
+        clusters.load_id
     from identifiers
     inner join clusters on identifiers.node = clusters.node
 
@@ -69,7 +70,8 @@ final as (
         sessions.checkout_step_count,
         sessions.blog_read_count,
         sessions.purchase_count,
-        sessions.last_cart_add_at
+        sessions.last_cart_add_at,
+        greatest(sessions.load_id, records.load_id, cookies.load_id) as load_id
     from sessions
     left join records on sessions.record_key = records.record_key
     left join systems on sessions.source_system = systems.source_system
