@@ -254,11 +254,13 @@ final as (
                 or arrived.first_seen_at is distinct from standing.first_seen_at
                 then {{ this_load() }}
             else standing.load_id
-        end as load_id
+        end as load_id,
+        {{ this_load() }} as seen_load_id
     from arrived
     left join {{ this }} as standing on arrived.node = standing.node
         {%- else -%}
-        {{ this_load() }} as load_id
+        {{ this_load() }} as load_id,
+        {{ this_load() }} as seen_load_id
     from arrived
         {%- endif %}
 

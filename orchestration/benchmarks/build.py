@@ -169,7 +169,7 @@ def _build_with_dbt(paths: Paths) -> None:
 
     manifest = dbt.parse(paths)
     results = dbt.build(
-        manifest, paths, warehouse, UNTIL, start.last_load_id, lambda _line: None, [note]
+        manifest, paths, warehouse, UNTIL, start.last_load_id, None, lambda _line: None, [note]
     )
     failed = [result.name for result in results if not result.passed]
     if failed:

@@ -71,6 +71,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 workspace.warehouse,
                 workspace.as_of,
                 start.last_load_id,
+                start.tested_load_id,
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))

@@ -58,21 +58,29 @@ def build(
     warehouse: Path,
     as_of: date,
     load_id: int,
+    tested_load_id: int | None,
     progress: Callable[[str], None],
     listeners: Sequence[Callable[[EventMsg], None]] = (),
 ) -> list[NodeResult]:
     """Build and test all seeds, models and data tests in `warehouse` as of a date and a load.
+
+    Rows of loads up to `tested_load_id` passed their tests in an earlier build.
 
     Unit tests are left out: they test the code, not the data. Returns one result a node, also
     when some failed; raises DbtError when dbt could not even begin. `listeners` hear every
     event of dbt.
     """
     _point_profile_to(warehouse)
+    variables = {
+        "as_of": as_of.isoformat(),
+        "load_id": load_id,
+        "tested_load_id": tested_load_id,
+    }
     # dbt scans the environment for secrets at every line that it logs: no lines, no scans.
     arguments = [
         "build",
         *("--exclude-resource-type", "unit_test"),
-        *("--vars", json.dumps({"as_of": as_of.isoformat(), "load_id": load_id})),
+        *("--vars", json.dumps(variables)),
         *_places(paths),
         *_QUIET,
     ]

@@ -306,24 +306,25 @@ def _carry_over(
     origin: Origin,
     last_load_id: int,
 ) -> None:
-    """Keep the rows that stand in the warehouse since an earlier load, and replace all others."""
+    """Write the rows of later loads again; rows that are gone are looked for only if some are."""
     name = _quoted(relation.schema, relation.name)
+    source, target = f"{_quoted(catalogue)}.{name}", f"{_DRAFT}.{name}"
     key = [_quoted(column) for column in origin.keys[f"{relation.schema}.{relation.name}"]]
-    same = " and ".join(f"standing.{column} = published.{column}" for column in key)
+    same = " and ".join(f"other.{column} = published.{column}" for column in key)
     connection.execute(
-        f"""
-        delete from {_DRAFT}.{name} as published
-        where not exists (
-            select 1
-            from {_quoted(catalogue)}.{name} as standing
-            where standing.load_id <= {last_load_id} and {same}
+        f"create or replace temp table changed as "
+        f"select * from {source} where load_id > {last_load_id}"
+    )
+    connection.execute(
+        f"delete from {target} as published "
+        f"where exists (select 1 from changed as other where {same})"
+    )
+    connection.execute(f"insert into {target} by name select * from changed")
+    if _scalar(connection, f"select count(*) from {source}") != _count(connection, relation):
+        connection.execute(
+            f"delete from {target} as published "
+            f"where not exists (select 1 from {source} as other where {same})"
         )
-        """
-    )
-    connection.execute(
-        f"insert into {_DRAFT}.{name} by name "
-        f"select * from {_quoted(catalogue)}.{name} where load_id > {last_load_id}"
-    )
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> None:

@@ -52,10 +52,14 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Start:
-    """How a build starts; `reason` says why everything is built anew, None when it is not."""
+    """How a build starts; `reason` says why everything is built anew, None when it is not.
+
+    `tested_load_id` is the last load of the builds since then that passed their tests.
+    """
 
     started_at: datetime
     last_load_id: int
+    tested_load_id: int | None
     reason: str | None
 
 
@@ -107,12 +111,13 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
         reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version)
         if reason is not None:
             _drop_what_was_built(warehouse)
+        tested_load_id = None if reason else _tested_load_id(warehouse)
         last_load_id = max((load.load_id for load in loads), default=0)
         warehouse.execute(
             "insert into meta.builds values (?, null, ?, ?, ?, ?)",
             [started_at, workspace.as_of, last_load_id, version, reason is not None],
         )
-    return Start(started_at, last_load_id, reason)
+    return Start(started_at, last_load_id, tested_load_id, reason)
 
 
 def finish_build(workspace: Workspace, start: Start) -> None:
@@ -156,6 +161,19 @@ def _newest_as_of(warehouse: Path) -> date | None:
             return None
         [(newest,)] = connection.execute("select max(as_of) from meta.builds").fetchall()
     return newest if isinstance(newest, date) else None
+
+
+def _tested_load_id(warehouse: duckdb.DuckDBPyConnection) -> int | None:
+    [(tested,)] = warehouse.execute(
+        """
+        select max(last_load_id)
+        from meta.builds
+        where
+            finished_at is not null
+            and started_at >= (select max(started_at) from meta.builds where is_full_refresh)
+        """
+    ).fetchall()
+    return tested if isinstance(tested, int) else None
 
 
 def _drop_what_was_built(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
@@ -113,6 +114,7 @@ def resolve(manifest: Manifest, warehouse: Path, load_id: int, folder: Path) -> 
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         ]
     )
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     assert result.success, result.exception or result.result
 
 

@@ -22,7 +22,8 @@ final as (
         identifiers.first_seen_at,
         identifiers.last_seen_at,
         identifiers.record_count,
-        identifiers.node = clusters.founder_node as is_founder
+        identifiers.node = clusters.founder_node as is_founder,
+        greatest(clusters.load_id, identifiers.seen_load_id) as load_id
     from clusters
     inner join identifiers on clusters.node = identifiers.node
 

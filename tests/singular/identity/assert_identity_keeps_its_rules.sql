@@ -8,6 +8,8 @@
     - visitor as a customer: a customer is known by cookies alone.
     - record of several customers: the identifiers that a record holds belong to different ones.
     - record of another customer: a record is given to a customer whom none of them belongs to.
+    Records are looked at whose customer gained or lost something since the last test: all records
+    of an identifier that joins are of one customer, so nothing outside them can break a rule.
 #}
 {{ config(meta={'dagster': {'ref': {'name': 'identity_records'}}}) }}
 
@@ -41,6 +43,24 @@ tests as (
 
 ),
 
+changed_customers as (
+
+    select customer_id from clusters where {{ untested() }}
+    union
+    select customer_id from records where {{ untested() }}
+
+),
+
+changed_records as (
+
+    select record_key
+    from records
+    where
+        {{ untested() }}
+        or customer_id in (select customer_id from changed_customers)
+
+),
+
 sightings as (
 
     select
@@ -52,6 +72,7 @@ sightings as (
     from {{ ref('entity_identifier_sightings') }} as sightings
     inner join identifiers
         on sightings.id_type = identifiers.id_type and sightings.id_value = identifiers.id_value
+    semi join changed_records on sightings.record_key = changed_records.record_key
     left join clusters on identifiers.node = clusters.node
     anti join tests on sightings.record_key = tests.record_key
 
