@@ -76,11 +76,19 @@ arrived as (
         case
             when kinds.is_person
                 then 'c' || left({{ keyed_hash("'customer:' || founders.founder_key") }}, 19)
-        end as customer_id
+        end as customer_id,
+        cast([] as varchar[]) as former_customer_ids,
+        {{ this_load() }} as load_id
     from members
     left join components on members.node = components.node
     left join founders on components.component = founders.component
     left join kinds on components.component = kinds.component
+
+),
+
+standing as (
+
+    {{ standing_rows('arrived') }}
 
 ),
 
@@ -90,26 +98,18 @@ final as (
         arrived.node,
         arrived.founder_node,
         arrived.customer_id,
-        {% if is_incremental() -%}
         case
-            when
-                standing.customer_id is null
-                or standing.customer_id is not distinct from arrived.customer_id
-                then coalesce(standing.former_customer_ids, cast([] as varchar[]))
-            else list_distinct(list_append(standing.former_customer_ids, standing.customer_id))
+            when standing.customer_id <> coalesce(arrived.customer_id, '')
+                then list_distinct(list_append(standing.former_customer_ids, standing.customer_id))
+            else coalesce(standing.former_customer_ids, arrived.former_customer_ids)
         end as former_customer_ids,
-        {{ this_load() }} as load_id
+        arrived.load_id
     from arrived
-    left join {{ this }} as standing on arrived.node = standing.node
+    left join standing on arrived.node = standing.node
     where
         standing.node is null
         or arrived.founder_node is distinct from standing.founder_node
         or arrived.customer_id is distinct from standing.customer_id
-        {%- else -%}
-        cast([] as varchar[]) as former_customer_ids,
-        {{ this_load() }} as load_id
-    from arrived
-        {%- endif %}
 
 )
 

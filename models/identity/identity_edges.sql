@@ -85,26 +85,29 @@ arrived as (
         case
             when conducts
                 then first_value(node) over (
-                    partition by record_key order by conducts desc, tier, node
+                    partition by record_key order by conducts desc, tier asc, node asc
                 )
-        end as hub_node
+        end as hub_node,
+        {{ this_load() }} as load_id
     from seen
+
+),
+
+standing as (
+
+    {{ standing_rows('arrived') }}
 
 ),
 
 final as (
 
-    select
-        arrived.*,
-        {{ this_load() }} as load_id
+    select arrived.*
     from arrived
-    {%- if is_incremental() %}
-    left join {{ this }} as standing
+    left join standing
         on arrived.record_key = standing.record_key and arrived.node = standing.node
     where
         standing.record_key is null
         or arrived.hub_node is distinct from standing.hub_node
-    {%- endif %}
 
 )
 

@@ -237,32 +237,42 @@ arrived as (
         first_seen_at,
         last_seen_at,
         delivered_on,
-        record_count
+        record_count,
+        {{ this_load() }} as load_id,
+        {{ this_load() }} as seen_load_id
     from judged
+
+),
+
+standing as (
+
+    {{ standing_rows('arrived') }}
 
 ),
 
 final as (
 
     select
-        arrived.*,
-        {% if is_incremental() -%}
-        case
-            when
-                arrived.status is distinct from standing.status
-                or arrived.delivered_on is distinct from standing.delivered_on
-                or arrived.first_seen_at is distinct from standing.first_seen_at
-                then {{ this_load() }}
-            else standing.load_id
-        end as load_id,
-        {{ this_load() }} as seen_load_id
+        arrived.node,
+        arrived.id_key,
+        arrived.id_type,
+        arrived.id_value,
+        arrived.tier,
+        arrived.status,
+        arrived.reason,
+        arrived.first_seen_at,
+        arrived.last_seen_at,
+        arrived.delivered_on,
+        arrived.record_count,
+        coalesce(standing.load_id, arrived.load_id) as load_id,
+        arrived.seen_load_id
     from arrived
-    left join {{ this }} as standing on arrived.node = standing.node
-        {%- else -%}
-        {{ this_load() }} as load_id,
-        {{ this_load() }} as seen_load_id
-    from arrived
-        {%- endif %}
+    left join standing
+        on
+            arrived.node = standing.node
+            and arrived.status = standing.status
+            and arrived.delivered_on = standing.delivered_on
+            and arrived.first_seen_at = standing.first_seen_at
 
 )
 

@@ -92,7 +92,8 @@ arrived as (
         names.source_entity,
         names.source_record_id,
         clusters.customer_id,
-        case when clusters.customer_id is not null then identifiers.id_type end as attached_by
+        case when clusters.customer_id is not null then identifiers.id_type end as attached_by,
+        {{ this_load() }} as load_id
     from names
     inner join hubs on names.record_key = hubs.record_key
     left join clusters on hubs.hub_node = clusters.node
@@ -100,19 +101,21 @@ arrived as (
 
 ),
 
+standing as (
+
+    {{ standing_rows('arrived') }}
+
+),
+
 final as (
 
-    select
-        arrived.*,
-        {{ this_load() }} as load_id
+    select arrived.*
     from arrived
-    {%- if is_incremental() %}
-    left join {{ this }} as standing on arrived.record_key = standing.record_key
+    left join standing on arrived.record_key = standing.record_key
     where
         standing.record_key is null
         or arrived.customer_id is distinct from standing.customer_id
         or arrived.attached_by is distinct from standing.attached_by
-    {%- endif %}
 
 )
 

@@ -52,27 +52,31 @@ rates as (
 ),
 
 {% if is_incremental() -%}
+changed_records as (
+
+    select record_key from records where {{ newly_loaded() }}
+    union
+    select record_key from profiles where {{ newly_loaded() }}
+
+),
+
 changed_documents as (
 
     select document_key from all_documents where {{ newly_loaded() }}
     union
     select document_key from lines where {{ newly_loaded() }}
     union
-    select document_key
+    select all_documents.document_key
     from all_documents
-    where record_key in (
-        select record_key from records where {{ newly_loaded() }}
-        union
-        select record_key from profiles where {{ newly_loaded() }}
-    )
+    semi join changed_records on all_documents.record_key = changed_records.record_key
 
 ),
 
 changed_orders as (
 
-    select coalesce(returned_order_key, document_key) as order_id
+    select coalesce(all_documents.returned_order_key, all_documents.document_key) as order_id
     from all_documents
-    where document_key in (select document_key from changed_documents)
+    semi join changed_documents on all_documents.document_key = changed_documents.document_key
 
 ),
 
@@ -81,11 +85,11 @@ changed_customers as (
     select records.customer_id
     from all_documents
     inner join records on all_documents.record_key = records.record_key
-    where all_documents.document_key in (select order_id from changed_orders)
+    semi join changed_orders on all_documents.document_key = changed_orders.order_id
     union
-    select customer_id
-    from {{ this }}
-    where order_id in (select order_id from changed_orders)
+    select standing.customer_id
+    from {{ this }} as standing
+    semi join changed_orders on standing.order_id = changed_orders.order_id
 
 ),
 
@@ -102,9 +106,12 @@ touched_orders as (
 
 documents as (
 
-    select *
+    select all_documents.*
     from all_documents
-    where coalesce(returned_order_key, document_key) in (select order_id from touched_orders)
+    semi join touched_orders
+        on
+            coalesce(all_documents.returned_order_key, all_documents.document_key)
+            = touched_orders.order_id
 
 ),
 {%- else -%}

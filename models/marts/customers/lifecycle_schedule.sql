@@ -23,7 +23,7 @@ with orders as (
     where
         is_counted and customer_id is not null
         {%- if is_incremental() %}
-        and customer_id in (select customer_id from touched_customers)
+        and customer_id in (select touched.customer_id from touched_customers as touched)
         {%- endif %}
 
 ),
@@ -38,7 +38,7 @@ identifiers as (
 
     select * from {{ ref('customer_identifiers') }}
     {%- if is_incremental() %}
-    where customer_id in (select customer_id from touched_customers)
+    where customer_id in (select touched.customer_id from touched_customers as touched)
     {%- endif %}
 
 ),

@@ -74,9 +74,17 @@ events as (
     select *
     from all_events
     where
-        record_key in (select record_key from touched_records)
-        or email in (select id_value from touched_points where id_type = 'email')
-        or phone in (select id_value from touched_points where id_type = 'phone')
+        record_key in (select touched_records.record_key from touched_records)
+        or email in (
+            select touched_points.id_value
+            from touched_points
+            where touched_points.id_type = 'email'
+        )
+        or phone in (
+            select touched_points.id_value
+            from touched_points
+            where touched_points.id_type = 'phone'
+        )
 
 ),
 {%- else -%}
@@ -112,7 +120,11 @@ latest as (
         occurred_at as decided_at,
         text_version
     from attributed
-    where customer_id is not null
+    where
+        customer_id is not null
+        {%- if is_incremental() %}
+        and customer_id in (select touched.customer_id from touched)
+        {%- endif %}
     qualify row_number() over (
         partition by customer_id, brand_id, purpose, channel
         order by occurred_at desc, decision = 'withdrawn' desc, event_key
@@ -132,9 +144,6 @@ final as (
         latest.text_version,
         {{ this_load() }} as load_id
     from latest
-    {%- if is_incremental() %}
-    semi join touched on latest.customer_id = touched.customer_id
-    {%- endif %}
 
 )
 

@@ -25,7 +25,7 @@ records as (
     where
         customer_id is not null
         {%- if is_incremental() %}
-        and customer_id in (select customer_id from touched_customers)
+        and customer_id in (select touched.customer_id from touched_customers as touched)
         {%- endif %}
 
 ),
