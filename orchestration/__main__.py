@@ -1,6 +1,7 @@
 """The command line: what `make` calls. Run `make help` to see the commands in words."""
 
 import argparse
+import errno
 import importlib
 import os
 import shutil
@@ -33,7 +34,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _is_known(error):
+        if not _is_known(error) and not _is_out_of_space(paths):
             raise
         sys.stderr.write(f"{_in_words(error, paths)}\n")
         return 1
@@ -242,6 +243,10 @@ def _progress() -> Callable[[str], None]:
     return tell
 
 
+def _is_out_of_space(paths: Paths) -> bool:
+    return paths.data.exists() and shutil.disk_usage(paths.data).free < 10_000_000
+
+
 def _is_known(error: Exception) -> bool:
     """True for failures that a user can mend: their message is enough, a trace is noise."""
     name = type(error).__name__
@@ -256,6 +261,9 @@ def _is_known(error: Exception) -> bool:
 
 
 def _in_words(error: Exception, paths: Paths) -> str:
+    if _is_out_of_space(paths):
+        # Whatever failed, a write of Dagster's own records perhaps, failed for want of space.
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if isinstance(error, duckdb.IOException | OSError):
         return explain_open_error(error, paths.warehouse)
     return str(error).strip()
