@@ -49,6 +49,28 @@ def create_raw_views(
         )
 
 
+def own_tables_state(connection: duckdb.DuckDBPyConnection) -> str:
+    """A fingerprint of what the schema raw_tables holds; empty when it holds nothing.
+
+    Its rows carry no load, so this is how a build knows that they changed.
+    """
+    names = connection.execute(
+        """
+        select table_name
+        from information_schema.tables
+        where table_catalog = current_database() and table_schema = 'raw_tables'
+        order by table_name
+        """
+    ).fetchall()
+    parts = []
+    for (name,) in names:
+        [(rows, total)] = connection.execute(
+            f"select count(*), sum(hash(own)::hugeint) from raw_tables.{quote_name(name)} as own"
+        ).fetchall()
+        parts.append(f"{name}:{rows}:{total}")
+    return " ".join(parts)
+
+
 def _from_files(
     connection: duckdb.DuckDBPyConnection, paths: Paths, entity: Entity, loads: Iterable[Load]
 ) -> list[str]:

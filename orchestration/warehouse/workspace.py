@@ -18,8 +18,11 @@ import duckdb
 from orchestration.contract import load_contract
 from orchestration.ingest.ledger import Load, read_ledger
 from orchestration.ingest.loader import create_raw_views, find_new_files
+from orchestration.ingest.sql import quote_name, quote_text
+from orchestration.ingest.views import own_tables_state
 from orchestration.paths import PROJECT, Paths
 from orchestration.quality.passed import unchecked
+from orchestration.warehouse.lock import LockHeld, build_lock
 from orchestration.warehouse.serving import read_meta
 
 _BUILT_SCHEMAS = (
@@ -34,6 +37,7 @@ create table if not exists meta.builds (
     as_of date,
     last_load_id bigint,
     code_version varchar,
+    own_tables varchar,
     is_full_refresh boolean
 )
 """
@@ -92,7 +96,25 @@ def is_up_to_date(paths: Paths, as_of: date) -> bool:
     if unchecked(paths, ledger) or any(_is_refused(load, paths) for load in ledger):
         return False
     published = read_meta(paths.serving)
-    return all(published.get(key) == value for key, value in describe_state(paths, as_of).items())
+    state = describe_state(paths, as_of)
+    return all(published.get(key) == value for key, value in state.items()) and (
+        _are_own_tables_unchanged(paths)
+    )
+
+
+def _are_own_tables_unchanged(paths: Paths) -> bool:
+    """False as well when another process has the warehouse: what it finds there is not known."""
+    try:
+        with (
+            build_lock(paths.lock, "a look for what is new", 0, lambda _line: None),
+            duckdb.connect(str(paths.warehouse), read_only=True) as warehouse,
+        ):
+            [(last,)] = warehouse.execute(
+                "select own_tables from meta.builds order by started_at desc limit 1"
+            ).fetchall()
+            return bool(own_tables_state(warehouse) == last)
+    except (LockHeld, duckdb.Error):
+        return False
 
 
 def _is_refused(load: Load, paths: Paths) -> bool:
@@ -107,17 +129,40 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
         warehouse.execute("create schema if not exists meta")
         warehouse.execute(_BUILDS)
+        if workspace.is_replay:
+            _copy_own_tables(paths.warehouse, warehouse)
         create_raw_views(warehouse, paths, load_contract())
-        reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version)
+        own_tables = own_tables_state(warehouse)
+        reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version, own_tables)
         if reason is not None:
             _drop_what_was_built(warehouse)
         tested_load_id = None if reason else _tested_load_id(warehouse)
         last_load_id = max((load.load_id for load in loads), default=0)
         warehouse.execute(
-            "insert into meta.builds values (?, null, ?, ?, ?, ?)",
-            [started_at, workspace.as_of, last_load_id, version, reason is not None],
+            "insert into meta.builds values (?, null, ?, ?, ?, ?, ?)",
+            [started_at, workspace.as_of, last_load_id, version, own_tables, reason is not None],
         )
     return Start(started_at, last_load_id, tested_load_id, reason)
+
+
+def _copy_own_tables(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
+    """Give the warehouse of a replay the tables that the main one has in the schema raw_tables."""
+    replay.execute("drop schema if exists raw_tables cascade")
+    replay.execute("create schema raw_tables")
+    replay.execute(f"attach {quote_text(str(source))} as main_warehouse (read_only)")
+    names = replay.execute(
+        """
+        select table_name
+        from information_schema.tables
+        where table_catalog = 'main_warehouse' and table_schema = 'raw_tables'
+        """
+    ).fetchall()
+    for (name,) in names:
+        replay.execute(
+            f"create table raw_tables.{quote_name(name)} as "
+            f"from main_warehouse.raw_tables.{quote_name(name)}"
+        )
+    replay.execute("detach main_warehouse")
 
 
 def finish_build(workspace: Workspace, start: Start) -> None:
@@ -183,23 +228,29 @@ def _drop_what_was_built(warehouse: duckdb.DuckDBPyConnection) -> None:
 
 
 def _reason_to_rebuild(
-    warehouse: duckdb.DuckDBPyConnection, as_of: date, loads: Sequence[Load], version: str
+    warehouse: duckdb.DuckDBPyConnection,
+    as_of: date,
+    loads: Sequence[Load],
+    version: str,
+    own_tables: str,
 ) -> str | None:
     """Why the incremental models cannot go on; None when they can."""
     builds = warehouse.execute(
         """
-        select finished_at, as_of, last_load_id, code_version, is_full_refresh
+        select finished_at, as_of, last_load_id, code_version, own_tables, is_full_refresh
         from meta.builds
         order by started_at desc
         """
     ).fetchall()
     if not builds:
         return "first build"
-    finished_at, last_as_of, last_load_id, last_version, was_full = builds[0]
+    finished_at, last_as_of, last_load_id, last_version, last_own_tables, was_full = builds[0]
     if finished_at is None and was_full:
         return "the last full build did not finish"
     if last_version != version:
         return "models, macros, seeds or project settings changed"
+    if last_own_tables != own_tables:
+        return "tables of the schema raw_tables changed"
     if as_of < last_as_of:
         return f"as_of moves back from {last_as_of}"
     if not loads:

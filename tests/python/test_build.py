@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -13,7 +14,7 @@ from orchestration.launch import BuildError, dagster_home
 from orchestration.paths import Paths
 from orchestration.warehouse.assets import PUBLIC_SCHEMAS
 from orchestration.warehouse.serving import read_meta
-from orchestration.warehouse.workspace import choose_workspace, code_version
+from orchestration.warehouse.workspace import choose_workspace, code_version, is_up_to_date
 from tests.python.conftest import UNTIL, build, copy_landing, data_folder, differences
 
 LAYERS = ("audiences", "marts", "pii", "segments", "identity", "entities")
@@ -146,6 +147,44 @@ def test_a_build_with_nothing_new_changes_nothing(
     build(paths)
     build(paths)
     assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
+
+
+def test_tables_that_are_in_the_warehouse_already_are_built_when_they_change(
+    tmp_path: Path,
+) -> None:
+    """A data engineer's own tables, with nothing in the landing folder."""
+    paths = Paths(tmp_path / "data")
+    paths.data.mkdir()
+    with duckdb.connect(str(paths.warehouse)) as warehouse:
+        warehouse.execute("create schema raw_tables")
+        warehouse.execute(
+            "create table raw_tables.orders as select 'O-1' as order_id, 'domowo' as brand_id, "
+            "timestamp '2026-05-01' as ordered_at, 'paid' as status, 'EUR' as currency, "
+            "'anna@home.pl' as email"
+        )
+    build(paths)
+    orders = "select order_id, customer_id is not null from marts.orders order by order_id"
+    assert ask(paths.serving, orders) == [("warehouse:orders:O-1", True)]
+    assert is_up_to_date(paths, UNTIL)
+
+    with duckdb.connect(str(paths.warehouse)) as warehouse:
+        warehouse.execute(
+            "insert into raw_tables.orders values "
+            "('O-2', 'domowo', '2026-06-02', 'paid', 'EUR', 'anna@home.pl')"
+        )
+    assert not is_up_to_date(paths, UNTIL)
+    build(paths)
+    both = [("warehouse:orders:O-1", True), ("warehouse:orders:O-2", True)]
+    assert ask(paths.serving, orders) == both
+    assert is_up_to_date(paths, UNTIL)
+
+    replay = build(paths, date(2026, 5, 31))
+    assert ask(replay.serving, orders) == [("warehouse:orders:O-1", True)]
+
+
+def ask(file: Path, question: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(question).fetchall()
 
 
 def test_a_replay_shows_the_past_and_leaves_readers_alone(
