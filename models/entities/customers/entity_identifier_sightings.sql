@@ -1,8 +1,9 @@
 {#
     Grain: one row per source record and identifier that was ever seen on it, old versions of
     the record included: an address that was changed still tells whose record it is.
-    An order or a login of an account is a sighting on the record of the account; only a guest's
-    order is a record of its own. Ids of accounts, cards and visitors carry the system that they
+    An order or a login of an account is a sighting on the record of the account, a receipt one on
+    the record of its card, also when no row tells of the account or the card itself; only a
+    guest's order is a record of its own. Ids of accounts, cards and visitors carry the system that they
     belong to (seeds/systems): the visitor that a shop's order names is the one of its web tool.
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
@@ -22,6 +23,13 @@ orders as (
 loyalty_cards as (
 
     select * from {{ ref('stg_store__loyalty_cards') }} where {{ newly_loaded() }}
+
+),
+
+receipts as (
+
+    select * from {{ ref('stg_store__receipts') }}
+    where {{ newly_loaded() }} and card_id is not null and not is_test
 
 ),
 
@@ -56,6 +64,21 @@ logins as (
         max(web_events.load_id) as load_id
     from web_events
     left join systems on web_events.source_system = systems.source_system
+    group by all
+
+),
+
+card_uses as (
+
+    select
+        coalesce(systems.card_system, receipts.source_system) as card_system,
+        receipts.card_id,
+        min(receipts.purchased_at) as first_seen_at,
+        max(receipts.purchased_at) as last_seen_at,
+        min(coalesce(receipts.delivered_on, date '0001-01-01')) as delivered_on,
+        max(receipts.load_id) as load_id
+    from receipts
+    left join systems on receipts.source_system = systems.source_system
     group by all
 
 ),
@@ -145,6 +168,22 @@ evidence as (
         delivered_on,
         load_id
     from logins
+    union all
+    select
+        card_system as source_system,
+        'loyalty_cards' as source_entity,
+        card_id as source_record_id,
+        null as account,
+        card_system || ':' || card_id as card,
+        null as contact,
+        null as email,
+        null as phone,
+        null as cookie,
+        first_seen_at,
+        last_seen_at,
+        delivered_on,
+        load_id
+    from card_uses
 
 ),
 

@@ -110,7 +110,8 @@ known as (
     select
         customer_id,
         min(first_seen_at) as first_seen_at,
-        count(*) as identifier_count
+        count(*) as identifier_count,
+        bool_or(id_type = 'card') as has_card
     from identifiers
     group by customer_id
 
@@ -186,7 +187,6 @@ held_records as (
         records.customer_id,
         min(case when profiles.source_entity = 'accounts' then profiles.created_at end)
             as account_created_at,
-        bool_or(profiles.source_entity = 'loyalty_cards') as has_card,
         bool_or(coalesce(profiles.is_subscribed, false)) as is_subscribed
     from profiles
     inner join records on profiles.record_key = records.record_key
@@ -241,7 +241,7 @@ final as (
         known.customer_id,
         known.first_seen_at,
         held_records.account_created_at,
-        coalesce(held_records.has_card, false) as has_card,
+        known.has_card,
         coalesce(held_records.is_subscribed, false) as is_subscribed,
         coalesce(email_consents.has_email_consent, false) as has_email_consent,
         erasures.erasure_requested_at,
