@@ -25,7 +25,7 @@ rules as (
 
 ),
 
-blocked_patterns as (
+blocked_values as (
 
     select * from {{ ref('blocked_identifiers') }}
 
@@ -135,18 +135,60 @@ values_near as (
 
 ),
 
-blocked as (
+value_parts as (
 
+    select
+        id_type,
+        id_value,
+        'local_part' as part,
+        split_part(id_value, '@', 1) as value
+    from values_near
+    where id_type = 'email'
+    union all
+    select
+        id_type,
+        id_value,
+        'domain' as part,
+        split_part(id_value, '@', 2) as value
+    from values_near
+    where id_type = 'email'
+
+),
+
+blocked_matches as (
+
+    select
+        value_parts.id_type,
+        value_parts.id_value,
+        blocked_values.reason
+    from value_parts
+    inner join blocked_values
+        on
+            value_parts.id_type = blocked_values.id_type
+            and value_parts.part = blocked_values.part
+            and value_parts.value = blocked_values.value
+    union all
     select
         values_near.id_type,
         values_near.id_value,
-        min(blocked_patterns.reason) as reason
+        blocked_values.reason
     from values_near
-    inner join blocked_patterns
+    inner join blocked_values
         on
-            values_near.id_type = blocked_patterns.id_type
-            and regexp_matches(values_near.id_value, blocked_patterns.pattern)
-    group by values_near.id_type, values_near.id_value
+            values_near.id_type = blocked_values.id_type
+            and blocked_values.part = 'pattern'
+            and regexp_matches(values_near.id_value, blocked_values.value)
+
+),
+
+blocked as (
+
+    select
+        id_type,
+        id_value,
+        min(reason) as reason
+    from blocked_matches
+    group by id_type, id_value
 
 ),
 
