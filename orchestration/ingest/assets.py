@@ -77,7 +77,8 @@ def build_raw_asset() -> dg.AssetsDefinition:
         if failed:
             raise dg.Failure(
                 f"{len(failed)} checks of raw tables failed; readers keep the last good version; "
-                "mend the cause, or let the rows in as they are: make build ACCEPT=yes. "
+                "mend the cause, or go on with what was loaded, and without a refused file: "
+                "make build ACCEPT=yes. "
                 + " | ".join(failed),
                 allow_retries=False,
             )
