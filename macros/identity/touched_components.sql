@@ -1,13 +1,13 @@
 {#
     The part of the identity graph that has to be solved again: the nodes that were judged again,
     those at an end of an edge that is new or gone, and all nodes that were in one component with
-    them. No edge leads out of it. In a full build it is the whole graph.
+    them. No link leads out of it. In a full build it is the whole graph.
     Run as a pre-hook; leaves the temporary tables component_members(node) and
-    component_edges(node_a, node_b).
-    Args: identifiers, edges, the relations of the graph; the model that runs it holds the
-    components as they stand, in the columns node and founder_node.
+    component_links(node_a, node_b).
+    Args: identifiers, edges, links, the relations of the graph; the model that runs it holds the
+    components as they stand.
 #}
-{% macro touched_components(identifiers, edges) -%}
+{% macro touched_components(identifiers, edges, links) -%}
     {%- if execute -%}
         {%- if is_incremental() -%}
             {%- do run_query(
@@ -17,10 +17,16 @@
                 ~ " union select hub_node from " ~ edges
                 ~ " where hub_node is not null and " ~ newly_loaded()) -%}
             {%- do run_query(
+                "insert into component_touched "
+                ~ "select node_b from " ~ links ~ " where is_manual and node_a in ("
+                ~ "select node from component_touched) union "
+                ~ "select node_a from " ~ links ~ " where is_manual and node_b in ("
+                ~ "select node from component_touched)") -%}
+            {%- do run_query(
                 "create or replace temporary table component_members as "
                 ~ "select node from component_touched union "
-                ~ "select node from " ~ this ~ " where founder_node in ("
-                ~ "select founder_node from " ~ this
+                ~ "select node from " ~ this ~ " where component in ("
+                ~ "select component from " ~ this
                 ~ " where node in (select node from component_touched))") -%}
         {%- else -%}
             {%- do run_query(
@@ -28,8 +34,8 @@
                 ~ "select node from " ~ identifiers) -%}
         {%- endif -%}
         {%- do run_query(
-            "create or replace temporary table component_edges as "
-            ~ "select hub_node as node_a, node as node_b from " ~ edges
-            ~ " where hub_node <> node and node in (select node from component_members)") -%}
+            "create or replace temporary table component_links as "
+            ~ "select node_a, node_b from " ~ links
+            ~ " where node_b in (select node from component_members)") -%}
     {%- endif -%}
 {%- endmacro %}

@@ -1,19 +1,22 @@
 {#
     Grain: one row per identifier, with the customer that it belongs to.
-    A customer is a connected component of conducting identifiers; the id is a keyed code of the
-    founder, the identifier that was delivered first, then seen first. A merge keeps the older id,
+    A customer is a connected component of conducting identifiers, without the merges that were
+    refused; the id is a keyed code of the founder, the identifier that was delivered first, then
+    seen first. A merge keeps the older id,
     a split gives the newer part the id of its own founder back, and a rebuild from the same
     deliveries mints the same ids. A component of cookies alone is a visitor, not a customer.
-    An increment solves the components again that were touched and writes what became different.
+    An increment looks at the components that were touched and writes what became different.
 #}
 {{ config(
     unique_key='node',
     pre_hook=[
-        "{{ touched_components(ref('identity_identifiers'), ref('identity_edges')) }}",
-        "{{ connected_components('component_edges') }}"
+        "{{ links_left(ref('identity_components'), ref('identity_links'), "
+        "ref('identity_refused_merges')) }}",
+        "{{ connected_components('links_left') }}"
     ]
 ) }}
--- depends_on: {{ ref('identity_edges') }}
+-- depends_on: {{ ref('identity_links') }}
+-- depends_on: {{ ref('identity_refused_merges') }}
 
 with identifiers as (
 
@@ -23,7 +26,7 @@ with identifiers as (
 
 members as (
 
-    select * from component_members
+    select * from {{ ref('identity_components') }} where {{ newly_loaded() }}
 
 ),
 
@@ -33,27 +36,30 @@ labels as (
 
 ),
 
-components as (
+clusters as (
 
     select
         identifiers.*,
-        coalesce(labels.label, identifiers.node) as component
-    from identifiers
-    semi join members on identifiers.node = members.node
-    left join labels on identifiers.node = labels.node
-    where identifiers.status = 'conducting'
+        case
+            when members.breaks_a_limit then coalesce(labels.label, members.node)
+            else members.component
+        end as part
+    from members
+    inner join identifiers on members.node = identifiers.node
+    left join labels on members.node = labels.node
+    where members.component is not null
 
 ),
 
 founders as (
 
     select
-        component,
+        part,
         node as founder_node,
         id_key as founder_key
-    from components
+    from clusters
     qualify row_number() over (
-        partition by component order by delivered_on, first_seen_at, tier, id_type, id_value
+        partition by part order by delivered_on, first_seen_at, tier, id_type, id_value
     ) = 1
 
 ),
@@ -61,10 +67,10 @@ founders as (
 kinds as (
 
     select
-        component,
+        part,
         bool_or(id_type <> 'cookie') as is_person
-    from components
-    group by component
+    from clusters
+    group by part
 
 ),
 
@@ -80,9 +86,9 @@ arrived as (
         cast([] as varchar[]) as former_customer_ids,
         {{ this_load() }} as load_id
     from members
-    left join components on members.node = components.node
-    left join founders on components.component = founders.component
-    left join kinds on components.component = kinds.component
+    left join clusters on members.node = clusters.node
+    left join founders on clusters.part = founders.part
+    left join kinds on clusters.part = kinds.part
 
 ),
 

@@ -3,6 +3,9 @@
     blocked_identifiers matches is nobody's; one that was seen with more accounts, cards or
     e-mails than the seed identity_rules allows (a kiosk, a shop's phone) is shared; one that only
     test records hold is a test.
+    What counts towards a limit per customer has a holder. That of an account or a card is the
+    first name on it: two accounts of one name are one person who forgot the first, two names on
+    two accounts are two people, whatever they share.
     An increment judges again what is on a record that was seen again: its company may be larger.
 #}
 {{ config(unique_key='node') }}
@@ -13,9 +16,26 @@ with sightings as (
 
 ),
 
+profiles as (
+
+    select * from {{ ref('entity_profiles') }}
+
+),
+
 tests as (
 
-    select record_key from {{ ref('entity_profiles') }} where is_test
+    select record_key from profiles where is_test
+
+),
+
+named as (
+
+    select
+        record_key,
+        translate(lower(strip_accents(split_part(trim(first_name), ' ', 1))), 'łøđ', 'lod')
+            as given_name
+    from profiles
+    where trim(first_name) <> ''
 
 ),
 
@@ -36,7 +56,7 @@ touched_records as (
 
     select record_key from sightings where {{ newly_loaded() }}
     union
-    select record_key from {{ ref('entity_profiles') }} where {{ newly_loaded() }}
+    select record_key from profiles where {{ newly_loaded() }}
 
 ),
 
@@ -228,6 +248,8 @@ judged as (
         identifiers.id_value,
         {{ keyed_hash("identifiers.id_type || ':' || identifiers.id_value") }} as id_key,
         rules.tier,
+        rules.max_holders,
+        named.given_name,
         coalesce(really_seen.first_seen_at, identifiers.first_seen_at) as first_seen_at,
         coalesce(really_seen.last_seen_at, identifiers.last_seen_at) as last_seen_at,
         coalesce(really_seen.delivered_on, identifiers.delivered_on) as delivered_on,
@@ -252,6 +274,10 @@ judged as (
         on identifiers.id_type = company.id_type and identifiers.id_value = company.id_value
     left join blocked
         on identifiers.id_type = blocked.id_type and identifiers.id_value = blocked.id_value
+    left join named
+        on
+            regexp_replace(identifiers.id_value, ':', ':' || rules.own_entity || ':')
+            = named.record_key
 
 ),
 
@@ -276,6 +302,10 @@ arrived as (
                 'seen with ' || account_count || ' accounts, ' || card_count || ' cards, '
                 || email_count || ' e-mails'
         end as reason,
+        case
+            when max_holders is not null
+                then coalesce({{ keyed_hash("'holder:' || given_name") }}, id_key)
+        end as holder,
         first_seen_at,
         last_seen_at,
         delivered_on,
@@ -302,6 +332,7 @@ final as (
         arrived.tier,
         arrived.status,
         arrived.reason,
+        arrived.holder,
         arrived.first_seen_at,
         arrived.last_seen_at,
         arrived.delivered_on,
@@ -313,6 +344,7 @@ final as (
         on
             arrived.node = standing.node
             and arrived.status = standing.status
+            and arrived.holder is not distinct from standing.holder
             and arrived.delivered_on = standing.delivered_on
             and arrived.first_seen_at = standing.first_seen_at
 

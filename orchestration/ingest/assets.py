@@ -78,8 +78,7 @@ def build_raw_asset() -> dg.AssetsDefinition:
             raise dg.Failure(
                 f"{len(failed)} checks of raw tables failed; readers keep the last good version; "
                 "mend the cause, or go on with what was loaded, and without a refused file: "
-                "make build ACCEPT=yes. "
-                + " | ".join(failed),
+                "make build ACCEPT=yes. " + " | ".join(failed),
                 allow_retries=False,
             )
 

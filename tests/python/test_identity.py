@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -17,18 +18,27 @@ from orchestration.warehouse import dbt
 from tests.python.conftest import differences
 
 BATCHES = 6
+DECISIONS = [
+    ("must", "shop:accounts:A1", "shop:accounts:A2"),
+    ("must", "shop:orders:O3", "shop:accounts:A4"),
+    ("cannot", "shop:accounts:A5", "shop:accounts:A6"),
+    ("cannot", "shop:accounts:A2", "shop:accounts:A7"),
+]
 FIRST_DAY = date(2026, 1, 1)
+
+_TESTS = ("--exclude-resource-type", "unit_test", "--indirect-selection", "buildable")
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """One identifier on one record; `is_test` turns the record into a test from then on."""
+    """One identifier on one record; from then on that record is a test or not, of that name."""
 
     record: str
     id_type: str
     id_value: str
     batch: int
-    is_test: bool
+    is_test: bool = False
+    given_name: str = "Anna"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +47,9 @@ def manifest(demo: Paths) -> Manifest:
 
 
 def random_sightings(seed: int) -> list[Sighting]:
-    """Few values on few records: merges, kiosks, role addresses and tests meet in every batch."""
+    """Few values on few records: merges, kiosks, role addresses, tests and names that may not be
+    one customer meet in every batch.
+    """
     dice = random.Random(seed)
     found = []
     for batch in range(1, BATCHES + 1):
@@ -54,7 +66,8 @@ def random_sightings(seed: int) -> list[Sighting]:
             chosen = [] if is_guest else [("account", f"shop:A{number}")]
             chosen += dice.sample(values, dice.randint(1, 2))
             is_test = not is_guest and dice.random() < 0.1
-            found += [Sighting(record, kind, value, batch, is_test) for kind, value in chosen]
+            name = dice.choice(["Anna", "Ewa"])
+            found += [Sighting(record, kind, value, batch, is_test, name) for kind, value in chosen]
     return found
 
 
@@ -64,11 +77,22 @@ def empty_warehouse(demo: Paths, file: Path) -> Path:
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"attach '{demo.warehouse}' as demo (read_only)")
         connection.execute("create schema reference; create schema entities")
-        for name in ("identity_rules", "blocked_identifiers"):
+        for name in ("identity_rules", "identity_overrides", "blocked_identifiers"):
             connection.execute(f"create table reference.{name} as from demo.reference.{name}")
         for name in ("identifier_sightings", "profiles"):
             connection.execute(f"create table entities.{name} as from demo.entities.{name} limit 0")
     return file
+
+
+def decide(warehouse: Path, decisions: list[tuple[str, str, str]]) -> None:
+    """Put decisions of people into the seed: link, left and right record."""
+    with duckdb.connect(str(warehouse)) as connection:
+        for decision in decisions:
+            connection.execute(
+                "insert into reference.identity_overrides by name "
+                "select ? as link, ? as left_record, ? as right_record",
+                list(decision),
+            )
 
 
 def deliver(warehouse: Path, sightings: list[Sighting]) -> None:
@@ -99,23 +123,29 @@ def deliver(warehouse: Path, sightings: list[Sighting]) -> None:
                 )
                 connection.execute(
                     "insert into entities.profiles by name "
-                    "select ? as record_key, ? as is_test, ? as load_id",
-                    [sighting.record, sighting.is_test, sighting.batch],
+                    "select ? as record_key, ? as is_test, ? as first_name, ? as load_id",
+                    [sighting.record, sighting.is_test, sighting.given_name, sighting.batch],
                 )
 
 
-def resolve(manifest: Manifest, warehouse: Path, load_id: int, folder: Path) -> None:
+def resolve(
+    manifest: Manifest, warehouse: Path, load_id: int, folder: Path, verb: str = "run"
+) -> None:
+    """Run the identity models; with the verb build, their data tests too."""
     dbt._point_profile_to(warehouse)
     result = dbtRunner(manifest=manifest).invoke(
         [
-            *("run", "--select", "path:models/identity", "--quiet", "--log-level", "none"),
+            *(verb, "--select", "path:models/identity", "--quiet", "--log-level", "none"),
+            *(_TESTS if verb == "build" else ()),
             *("--vars", json.dumps({"as_of": "2026-06-30", "load_id": load_id})),
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         ]
     )
     DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    assert result.success, result.exception or result.result
+    nodes: Any = result.result or []
+    failed = [node for node in nodes if node.failures or node.status == "error"]
+    assert result.success, [(node.node.name, node.message) for node in failed]
 
 
 def customers_of_records(warehouse: Path) -> set[tuple[str, str]]:
@@ -125,6 +155,12 @@ def customers_of_records(warehouse: Path) -> set[tuple[str, str]]:
                 "select record_key, customer_id from identity.records where customer_id is not null"
             ).fetchall()
         )
+
+
+def refused_rules(warehouse: Path) -> set[str]:
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        rows = connection.execute("select rule from identity.refused_merges").fetchall()
+    return {rule for (rule,) in rows}
 
 
 def moved_customers(warehouse: Path, load_id: int) -> set[str]:
@@ -149,6 +185,7 @@ def test_increments_end_where_a_full_build_does(
 ) -> None:
     sightings = random_sightings(seed)
     grown = empty_warehouse(demo, tmp_path / "grown" / "warehouse.duckdb")
+    decide(grown, DECISIONS)
     before: set[tuple[str, str]] = set()
     for batch in range(1, BATCHES + 1):
         deliver(grown, [sighting for sighting in sightings if sighting.batch == batch])
@@ -159,8 +196,10 @@ def test_increments_end_where_a_full_build_does(
         before = after
 
     at_once = empty_warehouse(demo, tmp_path / "at_once" / "warehouse.duckdb")
+    decide(at_once, DECISIONS)
     deliver(at_once, sightings)
-    resolve(manifest, at_once, BATCHES, tmp_path)
+    resolve(manifest, at_once, BATCHES, tmp_path, "build")
+    assert "account of shop" in refused_rules(at_once)
     assert differences(at_once, grown, ("identity",)) == {}
     assert len({customer for _, customer in before}) > 3
 
@@ -170,8 +209,8 @@ def test_the_customer_is_named_after_what_was_delivered_first(
 ) -> None:
     """A merge keeps the older id, and delivering a batch again changes nothing."""
     warehouse = empty_warehouse(demo, tmp_path / "named" / "warehouse.duckdb")
-    old = Sighting("shop:orders:O1", "email", "anna@home.pl", 1, False)
-    new = Sighting("shop:orders:O2", "phone", "+48501502503", 2, False)
+    old = Sighting("shop:orders:O1", "email", "anna@home.pl", 1)
+    new = Sighting("shop:orders:O2", "phone", "+48501502503", 2)
     deliver(warehouse, [old])
     resolve(manifest, warehouse, 1, tmp_path)
     [(_, anna)] = customers_of_records(warehouse)
@@ -179,12 +218,63 @@ def test_the_customer_is_named_after_what_was_delivered_first(
     resolve(manifest, warehouse, 2, tmp_path)
     assert len({customer for _, customer in customers_of_records(warehouse)}) == 2
     both = [
-        Sighting("shop:accounts:A3", "account", "shop:A3", 3, False),
-        Sighting("shop:accounts:A3", "email", "anna@home.pl", 3, False),
-        Sighting("shop:accounts:A3", "phone", "+48501502503", 3, False),
+        Sighting("shop:accounts:A3", "account", "shop:A3", 3),
+        Sighting("shop:accounts:A3", "email", "anna@home.pl", 3),
+        Sighting("shop:accounts:A3", "phone", "+48501502503", 3),
     ]
     deliver(warehouse, both)
     resolve(manifest, warehouse, 3, tmp_path)
     assert {customer for _, customer in customers_of_records(warehouse)} == {anna}
     resolve(manifest, warehouse, 3, tmp_path)
     assert {customer for _, customer in customers_of_records(warehouse)} == {anna}
+
+
+def test_decisions_of_people_win_over_every_rule(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Two names in one shop are one customer by decision; what shares a phone is two."""
+    warehouse = empty_warehouse(demo, tmp_path / "decided" / "warehouse.duckdb")
+    decide(
+        warehouse,
+        [
+            ("must", "shop:accounts:A1", "shop:accounts:A2"),
+            ("cannot", "shop:accounts:A3", "shop:orders:O4"),
+        ],
+    )
+    deliver(
+        warehouse,
+        [
+            Sighting("shop:accounts:A1", "account", "shop:A1", 1, given_name="Anna"),
+            Sighting("shop:accounts:A2", "account", "shop:A2", 1, given_name="Ewa"),
+            Sighting("shop:accounts:A3", "account", "shop:A3", 1),
+            Sighting("shop:accounts:A3", "phone", "+48501502503", 1),
+            Sighting("shop:orders:O4", "phone", "+48501502503", 1),
+        ],
+    )
+    resolve(manifest, warehouse, 1, tmp_path, "build")
+    customers = dict(customers_of_records(warehouse))
+    assert customers["shop:accounts:A1"] == customers["shop:accounts:A2"]
+    assert customers["shop:accounts:A3"] != customers["shop:orders:O4"]
+    assert refused_rules(warehouse) == {"kept apart"}
+
+
+def test_two_names_on_two_accounts_are_two_customers(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """The phone of a household stays with the first; who forgot an account is still one."""
+    warehouse = empty_warehouse(demo, tmp_path / "two" / "warehouse.duckdb")
+    household = [
+        ("A1", "Anna", [("phone", "+48501502503"), ("email", "anna@home.pl")]),
+        ("A2", "Piotr", [("phone", "+48501502503")]),
+        ("A3", "ANNA Maria", [("email", "anna@home.pl")]),
+    ]
+    for batch, (account, given_name, values) in enumerate(household, start=1):
+        record = f"shop:accounts:{account}"
+        for id_type, id_value in [("account", f"shop:{account}"), *values]:
+            sighting = Sighting(record, id_type, id_value, batch, given_name=given_name)
+            deliver(warehouse, [sighting])
+        resolve(manifest, warehouse, batch, tmp_path)
+    customers = dict(customers_of_records(warehouse))
+    assert customers["shop:accounts:A1"] == customers["shop:accounts:A3"]
+    assert customers["shop:accounts:A1"] != customers["shop:accounts:A2"]
+    assert refused_rules(warehouse) == {"account of shop"}

@@ -6,8 +6,15 @@
     - not in one customer: an identifier that joins records belongs to several customers, or to
       none although it is more than a cookie.
     - visitor as a customer: a customer is known by cookies alone.
-    - record of several customers: the identifiers that a record holds belong to different ones.
-    - record of another customer: a record is given to a customer whom none of them belongs to.
+    - tied, but of several customers: a record ties two identifiers, nothing refused to join them,
+      and they belong to different customers.
+    - record of another customer: a record is given to another customer than its hub.
+    - too much for a customer: a customer holds more than max_holders allows, and no decision of a
+      person joined that.
+    - kept apart, but joined: two records that seeds/identity_overrides keeps apart are of one
+      customer. Where both hang on one identifier only, block that instead.
+    - must be one, but are two: two records that the seed joins are of different customers, since
+      it keeps apart what it joins over others.
     Records are looked at whose customer gained or lost something since the last test: all records
     of an identifier that joins are of one customer, so nothing outside them can break a rule.
 #}
@@ -98,15 +105,65 @@ company as (
 
 ),
 
-held as (
+links as (
+
+    select links.*
+    from {{ ref('identity_links') }} as links
+    anti join {{ ref('identity_refused_merges') }} as refused
+        on
+            least(links.node_a, links.node_b) = refused.node_a
+            and greatest(links.node_a, links.node_b) = refused.node_b
+
+),
+
+hubs as (
 
     select
-        record_key,
-        min(customer_id) as lowest_customer_id,
-        max(customer_id) as highest_customer_id
-    from sightings
-    where status = 'conducting'
-    group by record_key
+        edges.record_key,
+        clusters.customer_id
+    from {{ ref('identity_edges') }} as edges
+    inner join clusters on edges.hub_node = clusters.node
+    semi join changed_records on edges.record_key = changed_records.record_key
+    where edges.node = edges.hub_node
+
+),
+
+holders as (
+
+    select
+        clusters.customer_id,
+        identifiers.id_type,
+        case when rules.own_entity is not null then split_part(identifiers.id_value, ':', 1) end
+            as programme,
+        rules.max_holders,
+        count(distinct identifiers.holder) as holder_count
+    from clusters
+    inner join identifiers on clusters.node = identifiers.node
+    inner join rules on identifiers.id_type = rules.id_type
+    semi join changed_customers on clusters.customer_id = changed_customers.customer_id
+    where rules.max_holders is not null
+    group by all
+
+),
+
+joined_by_hand as (
+
+    select clusters.customer_id
+    from {{ ref('identity_links') }} as links
+    inner join clusters on links.node_a = clusters.node
+    where links.is_manual
+
+),
+
+decided as (
+
+    select
+        overrides.link,
+        left_records.customer_id as left_customer_id,
+        right_records.customer_id as right_customer_id
+    from {{ ref('identity_overrides') }} as overrides
+    inner join records as left_records on overrides.left_record = left_records.record_key
+    inner join records as right_records on overrides.right_record = right_records.record_key
 
 ),
 
@@ -136,14 +193,30 @@ problems as (
     group by clusters.customer_id
     having bool_and(identifiers.id_type = 'cookie')
     union all
-    select 'record of several customers' as problem
-    from held
-    where lowest_customer_id <> highest_customer_id
+    select 'tied, but of several customers' as problem
+    from links
+    inner join clusters as end_a on links.node_a = end_a.node
+    inner join clusters as end_b on links.node_b = end_b.node
+    semi join changed_customers on end_b.customer_id = changed_customers.customer_id
+    where end_a.customer_id is distinct from end_b.customer_id
     union all
     select 'record of another customer' as problem
     from records
-    inner join held on records.record_key = held.record_key
-    where records.customer_id is distinct from held.lowest_customer_id
+    inner join hubs on records.record_key = hubs.record_key
+    where records.customer_id is distinct from hubs.customer_id
+    union all
+    select 'too much for a customer' as problem
+    from holders
+    anti join joined_by_hand on holders.customer_id = joined_by_hand.customer_id
+    where holders.holder_count > holders.max_holders
+    union all
+    select 'kept apart, but joined' as problem
+    from decided
+    where link = 'cannot' and left_customer_id = right_customer_id
+    union all
+    select 'must be one, but are two' as problem
+    from decided
+    where link = 'must' and left_customer_id is distinct from right_customer_id
 
 )
 

@@ -1,0 +1,28 @@
+"""Macros as dbt runs them, with a connection of the test behind run_query."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import jinja2
+
+from orchestration.paths import PROJECT
+
+
+@dataclass
+class Rows:
+    """What run_query returns of a statement."""
+
+    rows: list[tuple[Any, ...]]
+
+
+def run_macro(connection: duckdb.DuckDBPyConnection, name: str, *arguments: str) -> None:
+    """Run a macro of macros/identity that works by statements alone."""
+
+    def run_query(sql: str) -> Rows:
+        return Rows(connection.execute(sql).fetchall())
+
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals.update(run_query=run_query, execute=True)
+    text = (PROJECT / "macros" / "identity" / f"{name}.sql").read_text()
+    getattr(environment.from_string(text).module, name)(*arguments)
