@@ -11,7 +11,11 @@
                 "reporting_currency must be an ISO 4217 code like EUR, it is '"
                 ~ var("reporting_currency") ~ "'") }}
         {%- endif -%}
-        {%- for name in ["rfm_window_days", "rfm_min_buyers", "session_gap_minutes"] -%}
+        {%- set numbers = [
+            "rfm_window_days", "rfm_min_buyers", "session_gap_minutes", "identity_max_identifiers",
+            "identity_max_changed_percent"
+        ] -%}
+        {%- for name in numbers -%}
             {%- if var(name) is not number or var(name) < 0 -%}
                 {{ exceptions.raise_compiler_error(
                     name ~ " must be a whole number from 0 up, it is '" ~ var(name) ~ "'") }}

@@ -174,7 +174,15 @@ def _build_with_dbt(paths: Paths) -> None:
 
     manifest = dbt.parse(paths)
     results = dbt.build(
-        manifest, paths, warehouse, UNTIL, start.last_load_id, None, lambda _line: None, [note]
+        manifest,
+        paths,
+        warehouse,
+        UNTIL,
+        start.last_load_id,
+        None,
+        False,
+        lambda _line: None,
+        [note],
     )
     failed = [result.name for result in results if not result.passed]
     if failed:

@@ -36,7 +36,7 @@ class Translator(DagsterDbtTranslator):
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
         if node["resource_type"] == "source":
-            return spec.replace_attributes(key=dg.AssetKey(["raw", node["name"]]))
+            return spec.replace_attributes(key=dg.AssetKey([node["schema"], node["name"]]))
         group = "reference" if node["resource_type"] == "seed" else node["fqn"][1]
         return spec.replace_attributes(
             key=dg.AssetKey([node["schema"], node["alias"]]),
@@ -44,6 +44,16 @@ class Translator(DagsterDbtTranslator):
             owners=[f"team:{node.get('group') or 'analytics'}"],
             freshness_policy=FRESHNESS,
         )
+
+
+def registry_spec() -> dg.AssetSpec:
+    """The log of identities: no build makes it anew, each appends to it at its end."""
+    return dg.AssetSpec(
+        dg.AssetKey(["registry", "identity_log"]),
+        description="Every change of who an identifier belongs to; outlives every rebuild.",
+        group_name="identity",
+        owners=["team:data-engineering"],
+    )
 
 
 def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
@@ -72,6 +82,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 workspace.as_of,
                 start.last_load_id,
                 start.tested_load_id,
+                run.accepts_failed_checks,
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))

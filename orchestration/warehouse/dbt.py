@@ -59,12 +59,14 @@ def build(
     as_of: date,
     load_id: int,
     tested_load_id: int | None,
+    accept_identity_changes: bool,
     progress: Callable[[str], None],
     listeners: Sequence[Callable[[EventMsg], None]] = (),
 ) -> list[NodeResult]:
     """Build and test all seeds, models and data tests in `warehouse` as of a date and a load.
 
-    Rows of loads up to `tested_load_id` passed their tests in an earlier build.
+    Rows of loads up to `tested_load_id` passed their tests in an earlier build. With
+    `accept_identity_changes` a build may merge or move as many customers as it likes.
 
     Unit tests are left out: they test the code, not the data. Returns one result a node, also
     when some failed; raises DbtError when dbt could not even begin. `listeners` hear every
@@ -75,6 +77,7 @@ def build(
         "as_of": as_of.isoformat(),
         "load_id": load_id,
         "tested_load_id": tested_load_id,
+        "accept_identity_changes": accept_identity_changes,
     }
     # dbt scans the environment for secrets at every line that it logs: no lines, no scans.
     arguments = [

@@ -115,6 +115,9 @@ def _relations(
         where
             table_catalog = ?
             and list_contains(?, table_schema)
+            and table_name not in (
+                'changes', 'history', 'customer_id_history', 'customer_id_events'
+            )
             and column_name not in ('load_id', 'seen_load_id', 'former_customer_ids')
         group by table_schema, table_name
         order by table_schema, table_name

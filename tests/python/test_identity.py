@@ -1,21 +1,25 @@
 """Identity in increments: any split of the sightings ends in the components of all at once."""
 
-import json
 import random
-from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from orchestration.paths import PROJECT, Paths
+from orchestration.paths import Paths
 from orchestration.warehouse import dbt
 from tests.python.conftest import differences
+from tests.python.identity import (
+    Sighting,
+    customers_of_records,
+    decide,
+    deliver,
+    empty_warehouse,
+    refused_rules,
+    replay_of_log,
+    resolve,
+)
 
 BATCHES = 6
 DECISIONS = [
@@ -24,21 +28,6 @@ DECISIONS = [
     ("cannot", "shop:accounts:A5", "shop:accounts:A6"),
     ("cannot", "shop:accounts:A2", "shop:accounts:A7"),
 ]
-FIRST_DAY = date(2026, 1, 1)
-
-_TESTS = ("--exclude-resource-type", "unit_test", "--indirect-selection", "buildable")
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """One identifier on one record; from then on that record is a test or not, of that name."""
-
-    record: str
-    id_type: str
-    id_value: str
-    batch: int
-    is_test: bool = False
-    given_name: str = "Anna"
 
 
 @pytest.fixture(scope="module")
@@ -71,98 +60,6 @@ def random_sightings(seed: int) -> list[Sighting]:
     return found
 
 
-def empty_warehouse(demo: Paths, file: Path) -> Path:
-    """A warehouse with the seeds of the demo's and its entities without rows."""
-    file.parent.mkdir()
-    with duckdb.connect(str(file)) as connection:
-        connection.execute(f"attach '{demo.warehouse}' as demo (read_only)")
-        connection.execute("create schema reference; create schema entities")
-        for name in ("identity_rules", "identity_overrides", "blocked_identifiers"):
-            connection.execute(f"create table reference.{name} as from demo.reference.{name}")
-        for name in ("identifier_sightings", "profiles"):
-            connection.execute(f"create table entities.{name} as from demo.entities.{name} limit 0")
-    return file
-
-
-def decide(warehouse: Path, decisions: list[tuple[str, str, str]]) -> None:
-    """Put decisions of people into the seed: link, left and right record."""
-    with duckdb.connect(str(warehouse)) as connection:
-        for decision in decisions:
-            connection.execute(
-                "insert into reference.identity_overrides by name "
-                "select ? as link, ? as left_record, ? as right_record",
-                list(decision),
-            )
-
-
-def deliver(warehouse: Path, sightings: list[Sighting]) -> None:
-    """Fold sightings into the entities, as their models do."""
-    with duckdb.connect(str(warehouse)) as connection:
-        for sighting in sightings:
-            seen_on = FIRST_DAY + timedelta(days=sighting.batch)
-            key = [sighting.record, sighting.id_type, sighting.id_value]
-            where = "record_key = ? and id_type = ? and id_value = ?"
-            table = "entities.identifier_sightings"
-            if connection.execute(f"select 1 from {table} where {where}", key).fetchall():
-                connection.execute(
-                    f"update {table} set last_seen_at = ?, load_id = ? where {where}",
-                    [seen_on, sighting.batch, *key],
-                )
-            else:
-                connection.execute(
-                    f"insert into {table} by name select ? as record_key, "
-                    "split_part(?, ':', 1) as source_system, "
-                    "split_part(?, ':', 2) as source_entity, "
-                    "split_part(?, ':', 3) as source_record_id, ? as id_type, ? as id_value, "
-                    "? as first_seen_at, ? as last_seen_at, ? as delivered_on, ? as load_id",
-                    [*[sighting.record] * 4, *key[1:], *[seen_on] * 3, sighting.batch],
-                )
-            if sighting.id_type == "account":
-                connection.execute(
-                    "delete from entities.profiles where record_key = ?", [sighting.record]
-                )
-                connection.execute(
-                    "insert into entities.profiles by name "
-                    "select ? as record_key, ? as is_test, ? as first_name, ? as load_id",
-                    [sighting.record, sighting.is_test, sighting.given_name, sighting.batch],
-                )
-
-
-def resolve(
-    manifest: Manifest, warehouse: Path, load_id: int, folder: Path, verb: str = "run"
-) -> None:
-    """Run the identity models; with the verb build, their data tests too."""
-    dbt._point_profile_to(warehouse)
-    result = dbtRunner(manifest=manifest).invoke(
-        [
-            *(verb, "--select", "path:models/identity", "--quiet", "--log-level", "none"),
-            *(_TESTS if verb == "build" else ()),
-            *("--vars", json.dumps({"as_of": "2026-06-30", "load_id": load_id})),
-            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-            *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
-        ]
-    )
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
-    nodes: Any = result.result or []
-    failed = [node for node in nodes if node.failures or node.status == "error"]
-    assert result.success, [(node.node.name, node.message) for node in failed]
-
-
-def customers_of_records(warehouse: Path) -> set[tuple[str, str]]:
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        return set(
-            connection.execute(
-                "select record_key, customer_id from identity.records where customer_id is not null"
-            ).fetchall()
-        )
-
-
-def refused_rules(warehouse: Path) -> set[str]:
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        rows = connection.execute("select rule from identity.refused_merges").fetchall()
-    return {rule for (rule,) in rows}
-
-
 def moved_customers(warehouse: Path, load_id: int) -> set[str]:
     """The customers that somebody who reads what changed in a load would recompute."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
@@ -193,6 +90,7 @@ def test_increments_end_where_a_full_build_does(
         after = customers_of_records(grown)
         changed = {customer for _, customer in before ^ after}
         assert changed <= moved_customers(grown, batch)
+        assert replay_of_log(grown) == []
         before = after
 
     at_once = empty_warehouse(demo, tmp_path / "at_once" / "warehouse.duckdb")

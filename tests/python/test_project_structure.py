@@ -21,7 +21,7 @@ Node = dict[str, Any]
 MAY_READ = {
     "staging": {"sources", "seeds"},
     "entities": {"staging", "seeds", "entities"},
-    "identity": {"entities", "seeds", "identity"},
+    "identity": {"entities", "seeds", "identity", "sources"},
     "marts": {"entities", "identity", "seeds", "marts"},
     "segments": {"marts", "seeds", "segments"},
     "audiences": {"marts", "segments"},

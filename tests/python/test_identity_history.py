@@ -1,0 +1,134 @@
+"""What identity did is on record: wrong merges are undone, old ids still lead somewhere."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from orchestration.paths import Paths
+from orchestration.warehouse import dbt
+from tests.python.identity import (
+    Sighting,
+    customers_of_records,
+    deliver,
+    empty_warehouse,
+    events,
+    forget,
+    replay_of_log,
+    resolve,
+)
+
+KIOSK = "+48221112233"
+VISITORS = 1_000
+OTHERS = 50
+
+
+@pytest.fixture(scope="module")
+def manifest(demo: Paths) -> Manifest:
+    return dbt.parse(demo)
+
+
+def set_limits(warehouse: Path, phone: int | None, email: int | None) -> None:
+    """How many e-mails a phone may be seen with, and how many one customer may have."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "update reference.identity_rules set max_emails = ? where id_type = 'phone'", [phone]
+        )
+        connection.execute(
+            "update reference.identity_rules set max_holders = ? where id_type = 'email'", [email]
+        )
+
+
+def test_a_kiosk_that_joined_a_thousand_gives_them_all_back(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Blocking it brings every old id back, changes nobody else, and the log tells all of it."""
+    warehouse = empty_warehouse(demo, tmp_path / "kiosk" / "warehouse.duckdb")
+    people = [f"shop:orders:O{number}" for number in range(VISITORS + OTHERS)]
+    own = [Sighting(record, "email", f"{record[-5:]}@home.pl", 1) for record in people]
+    deliver(warehouse, own)
+    resolve(manifest, warehouse, 1, tmp_path)
+    before = customers_of_records(warehouse)
+    assert len({customer for _, customer in before}) == VISITORS + OTHERS
+
+    set_limits(warehouse, phone=None, email=None)
+    deliver(warehouse, [Sighting(record, "phone", KIOSK, 2) for record in people[:VISITORS]])
+    resolve(manifest, warehouse, 2, tmp_path)
+    assert len({customer for _, customer in customers_of_records(warehouse)}) == OTHERS + 1
+    assert replay_of_log(warehouse) == []
+
+    set_limits(warehouse, phone=3, email=5)
+    forget(warehouse)
+    resolve(manifest, warehouse, 2, tmp_path)
+    assert customers_of_records(warehouse) == before
+    assert replay_of_log(warehouse) == []
+    assert events(warehouse) == {
+        (2, "merged", VISITORS - 1),
+        (3, "split", VISITORS - 1),
+        (3, "blocked", 1),
+    }
+
+
+def test_a_monster_is_stopped_until_a_person_lets_it_pass(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """The log holds nothing of it, so that the next run is stopped as well."""
+    warehouse = empty_warehouse(demo, tmp_path / "monster" / "warehouse.duckdb")
+    set_limits(warehouse, phone=None, email=None)
+    people = [f"shop:orders:O{number}" for number in range(300)]
+    deliver(warehouse, [Sighting(record, "email", f"{record}@home.pl", 1) for record in people])
+    resolve(manifest, warehouse, 1, tmp_path, "build")
+    deliver(warehouse, [Sighting(record, "phone", KIOSK, 2) for record in people])
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="assert_identity_changes_stay_in_bounds"):
+            resolve(manifest, warehouse, 2, tmp_path, "build")
+    assert events(warehouse) == set()
+    resolve(manifest, warehouse, 2, tmp_path, "build", accept=True)
+    assert events(warehouse) == {(2, "merged", 299)}
+
+
+def test_an_id_whose_identifiers_join_nobody_any_more_is_closed(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """A merged id leads to whoever its founder went to; one that nobody inherits says so."""
+    warehouse = empty_warehouse(demo, tmp_path / "closed" / "warehouse.duckdb")
+    deliver(
+        warehouse,
+        [
+            Sighting("shop:orders:O1", "email", "anna@home.pl", 1),
+            Sighting("shop:orders:O2", "phone", "+48501502503", 1),
+            Sighting("shop:orders:O3", "email", "biurko@home.pl", 1),
+        ],
+    )
+    resolve(manifest, warehouse, 1, tmp_path)
+    first = dict(customers_of_records(warehouse))
+    deliver(
+        warehouse,
+        [
+            Sighting("shop:orders:O4", "email", "anna@home.pl", 2),
+            Sighting("shop:orders:O4", "phone", "+48501502503", 2),
+        ],
+    )
+    resolve(manifest, warehouse, 2, tmp_path)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "insert into reference.blocked_identifiers "
+            "values ('email', 'local_part', 'biurko', 'role address')"
+        )
+    forget(warehouse)
+    resolve(manifest, warehouse, 2, tmp_path)
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        meaning = dict(
+            connection.execute(
+                "select customer_id, (status, current_customer_id) from marts.customer_id_history"
+            ).fetchall()
+        )
+    [anna] = {customer for _, customer in customers_of_records(warehouse)}
+    assert anna in (first["shop:orders:O1"], first["shop:orders:O2"])
+    assert meaning == {
+        first["shop:orders:O1"]: ("live" if anna == first["shop:orders:O1"] else "merged", anna),
+        first["shop:orders:O2"]: ("live" if anna == first["shop:orders:O2"] else "merged", anna),
+        first["shop:orders:O3"]: ("closed", None),
+    }
+    assert replay_of_log(warehouse) == []

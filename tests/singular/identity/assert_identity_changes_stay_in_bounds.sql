@@ -1,0 +1,85 @@
+{#
+    A night in which identity goes wrong must not reach readers: an identifier that everybody
+    types joins strangers, a changed rule splits families. A failing row is what this build did
+    beyond its bounds, and how often:
+    - monster: customers with more identifiers than identity_max_identifiers.
+    - merged, moved or closed: more than identity_max_changed_percent of the customers whom
+      readers know, and at least 100, lost their id or went to somebody else.
+    When it was meant, let it pass: make build ACCEPT=yes.
+#}
+{{ config(meta={'dagster': {'ref': {'name': 'identity_changes'}}}) }}
+
+with changes as (
+
+    select * from {{ ref('identity_changes') }} where other_node is null
+
+),
+
+clusters as (
+
+    select * from {{ ref('identity_clusters') }} where customer_id is not null
+
+),
+
+log as (
+
+    select * from {{ source('registry', 'identity_log') }}
+
+),
+
+known as (
+
+    select count(distinct to_customer_id) as customer_count from log
+
+),
+
+changed as (
+
+    select clusters.customer_id
+    from clusters
+    semi join changes on clusters.node = changes.node
+
+),
+
+monsters as (
+
+    select clusters.customer_id
+    from clusters
+    semi join changed on clusters.customer_id = changed.customer_id
+    group by clusters.customer_id
+    having count(*) > {{ var("identity_max_identifiers") }}
+
+),
+
+moved as (
+
+    select count(distinct from_customer_id) as customer_count
+    from changes
+    where from_customer_id is distinct from to_customer_id
+
+),
+
+problems as (
+
+    select
+        'monster' as problem,
+        count(*) as customer_count
+    from monsters
+    union all
+    select
+        'merged, moved or closed' as problem,
+        moved.customer_count
+    from moved
+    cross join known
+    where
+        moved.customer_count >= 100
+        and moved.customer_count
+        > known.customer_count * {{ var("identity_max_changed_percent") }} / 100.0
+
+)
+
+select
+    problem,
+    customer_count
+from problems
+where customer_count > 0 and not {{ var("accept_identity_changes") }}
