@@ -41,8 +41,8 @@ query: setup ## Query what was published (SQL="select ..." AS_OF=date of a repla
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build PERSONS=200000)
-	@$(RUN) bench "$(NAME)" $(if $(filter command line,$(origin PERSONS)),--persons $(PERSONS))
+bench: setup ## Run a benchmark and print its figures (NAME=build or identity, SIZE=200000)
+	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test
 	@.venv/bin/python -m pytest

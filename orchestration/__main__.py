@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.set_defaults(command=_ui)
     bench = commands.add_parser("bench", help="run a benchmark")
     bench.add_argument("name")
-    bench.add_argument("--persons", type=int, default=200_000)
+    bench.add_argument("--size", type=int, help="persons of the build, ties of the identity")
     bench.set_defaults(command=_bench)
     contract = commands.add_parser("contract", help="write docs/data_contract.md anew")
     contract.set_defaults(command=_contract)
@@ -173,7 +173,7 @@ def _bench(arguments: argparse.Namespace, _paths: Paths) -> None:
     if arguments.name not in names:
         raise UsageError(f"no benchmark {arguments.name!r}: there are {', '.join(names)}")
     module = importlib.import_module(f"orchestration.benchmarks.{arguments.name}")
-    for name, value in module.run(arguments.persons, _progress()).items():
+    for name, value in module.run(arguments.size, _progress()).items():
         sys.stdout.write(f"{name}: {value}\n")
 
 

@@ -1,13 +1,13 @@
 {#
     The part of the identity graph that has to be solved again: the nodes that were judged again,
     those at an end of an edge that is new or gone, and all nodes that were in one component with
-    them. No link leads out of it. In a full build it is the whole graph.
+    them. No tie leads out of it. In a full build it is the whole graph.
     Run as a pre-hook; leaves the temporary tables component_members(node) and
-    component_links(node_a, node_b).
-    Args: identifiers, edges, links, the relations of the graph; the model that runs it holds the
-    components as they stand.
+    component_ties(node_a, node_b).
+    Args: identifiers, edges, decisions, the relations of the graph; the model that runs it holds
+    the components as they stand.
 #}
-{% macro touched_components(identifiers, edges, links) -%}
+{% macro touched_components(identifiers, edges, decisions) -%}
     {%- if execute -%}
         {%- if is_incremental() -%}
             {%- do run_query(
@@ -18,10 +18,10 @@
                 ~ " where hub_node is not null and " ~ newly_loaded()) -%}
             {%- do run_query(
                 "insert into component_touched "
-                ~ "select node_b from " ~ links ~ " where is_manual and node_a in ("
-                ~ "select node from component_touched) union "
-                ~ "select node_a from " ~ links ~ " where is_manual and node_b in ("
-                ~ "select node from component_touched)") -%}
+                ~ "select node_b from " ~ decisions
+                ~ " where node_a in (select node from component_touched) union "
+                ~ "select node_a from " ~ decisions
+                ~ " where node_b in (select node from component_touched)") -%}
             {%- do run_query(
                 "create or replace temporary table component_members as "
                 ~ "select node from component_touched union "
@@ -34,8 +34,10 @@
                 ~ "select node from " ~ identifiers) -%}
         {%- endif -%}
         {%- do run_query(
-            "create or replace temporary table component_links as "
-            ~ "select node_a, node_b from " ~ links
-            ~ " where node_b in (select node from component_members)") -%}
+            "create or replace temporary table component_ties as "
+            ~ "select hub_node as node_a, node as node_b from " ~ edges ~ " where hub_node <> node "
+            ~ "and node in (select node from component_members) union all "
+            ~ "select node_a, node_b from " ~ decisions ~ " where link = 'must' "
+            ~ "and node_b in (select node from component_members)") -%}
     {%- endif -%}
 {%- endmacro %}

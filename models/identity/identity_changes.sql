@@ -4,33 +4,20 @@
     other way round. What is not in the log conducts and has no customer.
     The end of a build in which everything passed appends these rows to the log
     (macros/identity/keep_identity_log.sql); tests look at them before.
+    The large relations have no import CTE: DuckDB writes one that is read twice out in full.
 #}
 {{ config(materialized='table') }}
+{%- set log = source('registry', 'identity_log') -%}
+{%- set clusters = ref('identity_clusters') -%}
+{%- set identifiers = ref('identity_identifiers') -%}
+{%- set is_anew = is_built_anew(clusters, log) %}
 
-with log as (
-
-    select * from {{ source('registry', 'identity_log') }}
-
-),
-
-build as (
+with build as (
 
     select
         coalesce(max(build_number), 0) + 1 as build_number,
         coalesce(max(load_id), -1) as logged_load_id
-    from log
-
-),
-
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }}
+    from {{ log }}
 
 ),
 
@@ -40,6 +27,18 @@ refused_merges as (
 
 ),
 
+{% if not is_anew -%}
+touched as (
+
+    select node from {{ identifiers }}
+    where load_id > (select build.logged_load_id from build)
+    union
+    select node from {{ clusters }}
+    where load_id > (select build.logged_load_id from build)
+
+),
+{%- endif %}
+
 present as (
 
     select
@@ -48,10 +47,11 @@ present as (
         identifiers.reason,
         clusters.customer_id,
         coalesce(clusters.node = clusters.founder_node, false) as is_founder
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
-    cross join build
-    where greatest(identifiers.load_id, clusters.load_id) >= build.logged_load_id
+    from {{ identifiers }} as identifiers
+    inner join {{ clusters }} as clusters on identifiers.node = clusters.node
+    {% if not is_anew -%}
+    semi join touched on identifiers.node = touched.node
+    {%- endif %}
 
 ),
 
@@ -61,9 +61,9 @@ logged as (
         log.node,
         log.status,
         log.to_customer_id
-    from log
-    {% if not is_built_anew(ref('identity_clusters'), source('registry', 'identity_log')) -%}
-    semi join present on log.node = present.node
+    from {{ log }} as log
+    {% if not is_anew -%}
+    semi join touched on log.node = touched.node
     {%- endif %}
     where log.other_node is null
     qualify row_number() over (partition by log.node order by log.build_number desc) = 1
@@ -99,7 +99,7 @@ gone as (
         false as is_founder,
         'on no record any more' as reason
     from logged
-    anti join identifiers on logged.node = identifiers.node
+    anti join {{ identifiers }} as identifiers on logged.node = identifiers.node
     where logged.status <> 'gone'
 
 ),
@@ -110,7 +110,7 @@ logged_pairs as (
         node,
         other_node,
         status
-    from log
+    from {{ log }}
     where other_node is not null
     qualify row_number() over (partition by node, other_node order by build_number desc) = 1
 
@@ -132,8 +132,8 @@ refused as (
                 || refused_merges.held_b || ', at most ' || refused_merges.most
         end as reason
     from refused_merges
-    left join clusters as ends_a on refused_merges.node_a = ends_a.node
-    left join clusters as ends_b on refused_merges.node_b = ends_b.node
+    left join {{ clusters }} as ends_a on refused_merges.node_a = ends_a.node
+    left join {{ clusters }} as ends_b on refused_merges.node_b = ends_b.node
     left join logged_pairs
         on
             refused_merges.node_a = logged_pairs.node

@@ -10,12 +10,13 @@
 {{ config(
     unique_key='node',
     pre_hook=[
-        "{{ links_left(ref('identity_components'), ref('identity_links'), "
-        "ref('identity_refused_merges')) }}",
-        "{{ connected_components('links_left') }}"
+        "{{ ties_left(ref('identity_components'), ref('identity_edges'), "
+        "ref('identity_decisions'), ref('identity_refused_merges')) }}",
+        "{{ connected_components('ties_left') }}"
     ]
 ) }}
--- depends_on: {{ ref('identity_links') }}
+-- depends_on: {{ ref('identity_edges') }}
+-- depends_on: {{ ref('identity_decisions') }}
 -- depends_on: {{ ref('identity_refused_merges') }}
 
 with identifiers as (
@@ -39,7 +40,11 @@ labels as (
 clusters as (
 
     select
-        identifiers.*,
+        identifiers.node,
+        identifiers.id_type,
+        identifiers.tier,
+        identifiers.delivered_on,
+        identifiers.first_seen_at,
         case
             when members.breaks_a_limit then coalesce(labels.label, members.node)
             else members.component
@@ -55,11 +60,10 @@ founders as (
 
     select
         part,
-        node as founder_node,
-        id_key as founder_key
+        node as founder_node
     from clusters
     qualify row_number() over (
-        partition by part order by delivered_on, first_seen_at, tier, id_type, id_value
+        partition by part order by delivered_on, first_seen_at, tier, node
     ) = 1
 
 ),
@@ -81,7 +85,7 @@ arrived as (
         founders.founder_node,
         case
             when kinds.is_person
-                then 'c' || left({{ keyed_hash("'customer:' || founders.founder_key") }}, 19)
+                then 'c' || left({{ keyed_hash("'customer:' || founders.founder_node") }}, 19)
         end as customer_id,
         cast([] as varchar[]) as former_customer_ids,
         {{ this_load() }} as load_id

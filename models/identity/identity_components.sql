@@ -8,12 +8,11 @@
     unique_key='node',
     pre_hook=[
         "{{ touched_components(ref('identity_identifiers'), ref('identity_edges'), "
-        "ref('identity_links')) }}",
-        "{{ connected_components('component_links') }}"
+        "ref('identity_decisions')) }}",
+        "{{ connected_components('component_ties') }}"
     ]
 ) }}
 -- depends_on: {{ ref('identity_edges') }}
--- depends_on: {{ ref('identity_links') }}
 
 with identifiers as (
 
@@ -27,15 +26,9 @@ rules as (
 
 ),
 
-overrides as (
+decisions as (
 
-    select * from {{ ref('identity_overrides') }} where link = 'cannot'
-
-),
-
-edges as (
-
-    select * from {{ ref('identity_edges') }} where node = hub_node
+    select * from {{ ref('identity_decisions') }} where link = 'cannot'
 
 ),
 
@@ -56,7 +49,7 @@ labelled as (
     select
         members.node,
         identifiers.id_type,
-        identifiers.id_value,
+        identifiers.limited_as,
         identifiers.holder,
         case
             when identifiers.status = 'conducting' then coalesce(labels.label, members.node)
@@ -72,12 +65,8 @@ crowded as (
     select labelled.component
     from labelled
     inner join rules on labelled.id_type = rules.id_type
-    where labelled.component is not null and rules.max_holders is not null
-    group by
-        labelled.component,
-        labelled.id_type,
-        case when rules.own_entity is not null then split_part(labelled.id_value, ':', 1) end,
-        rules.max_holders
+    where labelled.component is not null and labelled.limited_as is not null
+    group by labelled.component, labelled.limited_as, rules.max_holders
     having count(distinct labelled.holder) > rules.max_holders
 
 ),
@@ -85,11 +74,9 @@ crowded as (
 kept_apart as (
 
     select left_end.component
-    from overrides
-    inner join edges as left_edges on overrides.left_record = left_edges.record_key
-    inner join edges as right_edges on overrides.right_record = right_edges.record_key
-    inner join labelled as left_end on left_edges.node = left_end.node
-    inner join labelled as right_end on right_edges.node = right_end.node
+    from decisions
+    inner join labelled as left_end on decisions.node_a = left_end.node
+    inner join labelled as right_end on decisions.node_b = right_end.node
     where left_end.component = right_end.component
 
 ),

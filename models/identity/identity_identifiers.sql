@@ -248,8 +248,12 @@ judged as (
         identifiers.id_value,
         {{ keyed_hash("identifiers.id_type || ':' || identifiers.id_value") }} as id_key,
         rules.tier,
-        rules.max_holders,
-        named.given_name,
+        case
+            when rules.max_holders is null then null
+            when rules.own_entity is null then rules.id_type
+            else rules.id_type || ' of ' || split_part(identifiers.id_value, ':', 1)
+        end as limited_as,
+        {{ keyed_hash("'holder:' || named.given_name") }} as holder_key,
         coalesce(really_seen.first_seen_at, identifiers.first_seen_at) as first_seen_at,
         coalesce(really_seen.last_seen_at, identifiers.last_seen_at) as last_seen_at,
         coalesce(really_seen.delivered_on, identifiers.delivered_on) as delivered_on,
@@ -302,9 +306,10 @@ arrived as (
                 'seen with ' || account_count || ' accounts, ' || card_count || ' cards, '
                 || email_count || ' e-mails'
         end as reason,
+        limited_as,
         case
-            when max_holders is not null
-                then coalesce({{ keyed_hash("'holder:' || given_name") }}, id_key)
+            when limited_as is not null
+                then {{ node_of("coalesce(holder_key, id_key)") }}
         end as holder,
         first_seen_at,
         last_seen_at,
@@ -332,6 +337,7 @@ final as (
         arrived.tier,
         arrived.status,
         arrived.reason,
+        arrived.limited_as,
         arrived.holder,
         arrived.first_seen_at,
         arrived.last_seen_at,

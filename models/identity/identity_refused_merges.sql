@@ -11,14 +11,15 @@
     materialized='table',
     pre_hook=[
         "{{ limits_to_keep(ref('identity_components'), ref('identity_identifiers'), "
-        "ref('identity_links'), ref('identity_edges')) }}",
-        "{{ refused_edges('cut_links', 'cut_limits', 'cut_apart', 'cut_joined') }}"
+        "ref('identity_edges'), ref('identity_decisions'), ref('identity_rules')) }}",
+        "{{ refused_edges('cut_ties', 'cut_limits', 'cut_apart', 'cut_joined') }}"
     ]
 ) }}
 -- depends_on: {{ ref('identity_components') }}
 -- depends_on: {{ ref('identity_identifiers') }}
--- depends_on: {{ ref('identity_links') }}
 -- depends_on: {{ ref('identity_edges') }}
+-- depends_on: {{ ref('identity_decisions') }}
+-- depends_on: {{ ref('identity_rules') }}
 
 with refused as (
 
@@ -26,9 +27,9 @@ with refused as (
 
 ),
 
-links as (
+ties as (
 
-    select * from cut_links
+    select * from cut_ties
 
 ),
 
@@ -41,9 +42,9 @@ final as (
         refused.most,
         refused.held_a,
         refused.held_b,
-        links.record_count
+        ties.record_count
     from refused
-    inner join links on refused.node_a = links.node_a and refused.node_b = links.node_b
+    inner join ties on refused.node_a = ties.node_a and refused.node_b = ties.node_b
 
 )
 

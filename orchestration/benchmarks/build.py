@@ -18,6 +18,7 @@ import duckdb
 from orchestration.paths import PROJECT, Paths
 
 UNTIL = date(2026, 6, 30)
+DEFAULT_SIZE = 200_000
 
 # What dbt asks or does for itself, not for the data: a bare run needs none of it.
 _OVERHEAD = ("begin", "commit", "rollback", "select type from duckdb_databases")
@@ -31,10 +32,11 @@ class _Cost:
     cpu: float
 
 
-def run(persons: int, progress: Callable[[str], None]) -> dict[str, str]:
-    """Measure everything on the demo group of `persons`; figures by name, in print order."""
+def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
+    """Measure everything on a demo group of so many persons; figures by name, in print order."""
     from orchestration.demo.generator import make_demo
 
+    persons = size or DEFAULT_SIZE
     paths = Paths(Paths.from_environment().data / "bench" / f"build-{persons}")
     if not (paths.truth / "planted.json").exists():
         make_demo(paths, persons, 1, UNTIL, progress)

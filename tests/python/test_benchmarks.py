@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestration.benchmarks import build
+from orchestration.benchmarks import build, identity
 from orchestration.paths import Paths
 from tests.python.conftest import data_folder, quiet
 
@@ -13,3 +13,19 @@ def test_the_build_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
     for name in ("bare SQL wall", "dbt wall", "Dagster wall", "increment wall"):
         assert float(figures[name].split()[0]) > 0, name
     assert figures["nothing new wall"]
+
+
+def test_the_identity_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
+    with data_folder(Paths(tmp_path)):
+        figures = identity.run(5_000, quiet)
+    assert [name.removeprefix("5,000 ties, ") for name in figures] == [
+        "SciPy",
+        "components",
+        "components, times SciPy",
+        "most memory at a limit of 1GB",
+        "all models in full",
+        "10 new ones",
+        "new ones, of the full build",
+    ]
+    for value in figures.values():
+        assert float(value.split()[0].replace(",", "")) > 0

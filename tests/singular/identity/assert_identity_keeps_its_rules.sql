@@ -105,14 +105,18 @@ company as (
 
 ),
 
-links as (
+ties as (
 
-    select links.*
-    from {{ ref('identity_links') }} as links
+    select
+        edges.hub_node as node_a,
+        edges.node as node_b
+    from {{ ref('identity_edges') }} as edges
+    semi join changed_records on edges.record_key = changed_records.record_key
     anti join {{ ref('identity_refused_merges') }} as refused
         on
-            least(links.node_a, links.node_b) = refused.node_a
-            and greatest(links.node_a, links.node_b) = refused.node_b
+            least(edges.hub_node, edges.node) = refused.node_a
+            and greatest(edges.hub_node, edges.node) = refused.node_b
+    where edges.hub_node is not null
 
 ),
 
@@ -132,16 +136,14 @@ holders as (
 
     select
         clusters.customer_id,
-        identifiers.id_type,
-        case when rules.own_entity is not null then split_part(identifiers.id_value, ':', 1) end
-            as programme,
+        identifiers.limited_as,
         rules.max_holders,
         count(distinct identifiers.holder) as holder_count
     from clusters
     inner join identifiers on clusters.node = identifiers.node
     inner join rules on identifiers.id_type = rules.id_type
     semi join changed_customers on clusters.customer_id = changed_customers.customer_id
-    where rules.max_holders is not null
+    where identifiers.limited_as is not null
     group by all
 
 ),
@@ -149,9 +151,9 @@ holders as (
 joined_by_hand as (
 
     select clusters.customer_id
-    from {{ ref('identity_links') }} as links
-    inner join clusters on links.node_a = clusters.node
-    where links.is_manual
+    from {{ ref('identity_decisions') }} as decisions
+    inner join clusters on decisions.node_a = clusters.node
+    where decisions.link = 'must'
 
 ),
 
@@ -194,10 +196,9 @@ problems as (
     having bool_and(identifiers.id_type = 'cookie')
     union all
     select 'tied, but of several customers' as problem
-    from links
-    inner join clusters as end_a on links.node_a = end_a.node
-    inner join clusters as end_b on links.node_b = end_b.node
-    semi join changed_customers on end_b.customer_id = changed_customers.customer_id
+    from ties
+    inner join clusters as end_a on ties.node_a = end_a.node
+    inner join clusters as end_b on ties.node_b = end_b.node
     where end_a.customer_id is distinct from end_b.customer_id
     union all
     select 'record of another customer' as problem
