@@ -7,7 +7,7 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query ui bench test lint clean setup
+.PHONY: help demo build recipe query explain ui bench test lint clean setup
 .DEFAULT_GOAL := help
 
 help: ## Say what each command does
@@ -37,6 +37,9 @@ recipe: setup ## Write a real data set into the landing folder (NAME=online_reta
 
 query: setup ## Query what was published (SQL="select ..." AS_OF=date of a replay)
 	@$(RUN) query "$$SQL" $(if $(AS_OF),--as-of $(AS_OF))
+
+explain: setup ## Say why records are one customer, or two (WHO="customer" or WHO="record record")
+	@$(RUN) explain $(WHO)
 
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)

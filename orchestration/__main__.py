@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     query.add_argument("sql")
     query.add_argument("--as-of", type=_day, default=None)
     query.set_defaults(command=_query)
+    explain = commands.add_parser("explain", help="why records are one customer, or two")
+    explain.add_argument("names", nargs="+", metavar="customer or record")
+    explain.set_defaults(command=_explain)
     ui = commands.add_parser("ui", help="open Dagster's UI")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
@@ -144,6 +147,21 @@ def _query(arguments: argparse.Namespace, paths: Paths) -> None:
         result = published.sql(arguments.sql)
         if result is not None:
             result.show(max_rows=100, max_width=shutil.get_terminal_size((160, 24)).columns)
+
+
+def _explain(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.reports.explain import UnknownNameError, explain
+
+    if len(arguments.names) > 2:
+        raise UsageError("name one customer or record, or two records")
+    if not paths.warehouse.exists():
+        raise UsageError(
+            f"{paths.warehouse} is not there: build it first (make demo or make build)"
+        )
+    try:
+        sys.stdout.write(explain(paths.warehouse, arguments.names) + "\n")
+    except UnknownNameError as error:
+        raise UsageError(str(error)) from None
 
 
 def _ui(arguments: argparse.Namespace, paths: Paths) -> None:
