@@ -44,7 +44,7 @@ explain: setup ## Say why records are one customer, or two (WHO="customer" or WH
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build or identity, SIZE=200000)
+bench: setup ## Run a benchmark and print its figures (NAME=build, identity or accuracy; SIZE=200000)
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestration.benchmarks import build, identity
+from orchestration.benchmarks import accuracy, build, identity
 from orchestration.paths import Paths
 from tests.python.conftest import data_folder, quiet
 
@@ -29,3 +29,10 @@ def test_the_identity_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
     ]
     for value in figures.values():
         assert float(value.split()[0].replace(",", "")) > 0
+
+
+def test_the_accuracy_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
+    with data_folder(Paths(tmp_path)):
+        figures = accuracy.run(1_000, quiet)
+    assert list(figures) == ["persons", "pairwise precision", "pairwise recall", "pairwise F1"]
+    assert all(0.8 < float(value.split()[0]) <= 1 for value in list(figures.values())[1:])

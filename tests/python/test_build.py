@@ -9,6 +9,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from orchestration.benchmarks.accuracy import measure
 from orchestration.definitions import build_definitions
 from orchestration.launch import BuildError, dagster_home
 from orchestration.paths import Paths
@@ -73,32 +74,12 @@ def test_every_planted_persona_is_found_and_nobody_else(
     assert found == [(planted, planted, 0)]
 
 
-def test_identity_finds_persons(truth: duckdb.DuckDBPyConnection) -> None:
+def test_identity_finds_persons(demo: Paths) -> None:
     """Pairs of records (accounts, cards, contacts) of one person, found and wrongly found."""
-    [(precision, recall)] = truth.execute(
-        """
-        with profiles as (
-            select * from memory.main.found
-            where source_entity in ('accounts', 'loyalty_cards', 'contacts')
-        ),
-        met as (
-            select count(*) as n from profiles where customer_id is not null
-            group by customer_id, person_id
-        ),
-        customers as (select count(*) as n from profiles where customer_id is not null
-            group by customer_id),
-        persons as (select count(*) as n from profiles group by person_id),
-        pairs as (
-            select
-                (select sum(n * (n - 1) / 2) from met) as hit,
-                (select sum(n * (n - 1) / 2) from customers) as claimed,
-                (select sum(n * (n - 1) / 2) from persons) as true_pairs
-        )
-        select hit / claimed, hit / true_pairs from pairs
-        """
-    ).fetchall()
-    assert precision >= 0.98
-    assert recall >= 0.85
+    found = measure(demo.warehouse, demo.truth)
+    assert found.precision >= 0.985
+    assert found.recall >= 0.875
+    assert found.f1 >= 0.928
 
 
 def test_the_same_input_twice_gives_the_same_tables(

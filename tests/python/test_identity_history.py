@@ -1,11 +1,13 @@
 """What identity did is on record: wrong merges are undone, old ids still lead somewhere."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+from orchestration.benchmarks.accuracy import measure
 from orchestration.paths import Paths
 from orchestration.warehouse import dbt
 from tests.python.identity import (
@@ -132,3 +134,49 @@ def test_an_id_whose_identifiers_join_nobody_any_more_is_closed(
         first["shop:orders:O3"]: ("closed", None),
     }
     assert replay_of_log(warehouse) == []
+
+
+def test_twenty_more_kiosks_change_nobody_whom_they_do_not_touch(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Each kiosk is seen with 50 customers; precision stays within half a point."""
+    warehouse = tmp_path / "kiosks" / "warehouse.duckdb"
+    warehouse.parent.mkdir()
+    shutil.copyfile(demo.warehouse, warehouse)
+    before = customers_of_records(warehouse)
+    accuracy = measure(warehouse, demo.truth)
+    with duckdb.connect(str(warehouse)) as connection:
+        [(load_id,)] = connection.execute(
+            "select max(load_id) + 1 from entities.identifier_sightings"
+        ).fetchall()
+        connection.execute(
+            """
+            insert into entities.identifier_sightings
+            select * exclude (place) replace (
+                'cookie' as id_type,
+                'demo_shop:kiosk' || place % 20 as id_value,
+                timestamp '2026-06-29' as first_seen_at,
+                timestamp '2026-06-29' as last_seen_at,
+                date '2026-06-30' as delivered_on,
+                $load_id as load_id
+            )
+            from (
+                select *, row_number() over (order by hash(record_key)) as place
+                from entities.identifier_sightings
+                where id_type = 'account'
+                qualify place <= 1000
+            )
+            """,
+            {"load_id": load_id},
+        )
+        touched = {
+            record
+            for (record,) in connection.execute(
+                "select record_key from entities.identifier_sightings where load_id = ?", [load_id]
+            ).fetchall()
+        }
+    resolve(manifest, warehouse, load_id, tmp_path, "build")
+    after = customers_of_records(warehouse)
+    assert len(touched) == 1000
+    assert {record for record, _ in before ^ after} <= touched
+    assert measure(warehouse, demo.truth).precision > accuracy.precision - 0.005
