@@ -13,7 +13,7 @@
         {%- endif -%}
         {%- set numbers = [
             "rfm_window_days", "rfm_min_buyers", "session_gap_minutes", "identity_max_identifiers",
-            "identity_max_changed_percent"
+            "identity_max_changed_percent", "household_max_customers"
         ] -%}
         {%- for name in numbers -%}
             {%- if var(name) is not number or var(name) < 0 -%}

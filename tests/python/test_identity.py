@@ -176,3 +176,39 @@ def test_two_names_on_two_accounts_are_two_customers(
     assert customers["shop:accounts:A1"] == customers["shop:accounts:A3"]
     assert customers["shop:accounts:A1"] != customers["shop:accounts:A2"]
     assert refused_rules(warehouse) == {"account of shop"}
+
+
+def test_who_shares_a_device_is_a_household_and_not_a_customer(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Six at one device may live together, seven are guests of a shop."""
+    warehouse = empty_warehouse(demo, tmp_path / "home" / "warehouse.duckdb")
+    for device, people in {"home": 2, "villa": 6, "kiosk": 7}.items():
+        for number in range(people):
+            account = f"{device}{number}"
+            record = f"shop:accounts:{account}"
+            deliver(
+                warehouse,
+                [
+                    Sighting(record, "account", f"shop:{account}", 1, given_name=f"Nr{number}"),
+                    Sighting(record, "cookie", f"shop:{device}", 1, given_name=f"Nr{number}"),
+                ],
+            )
+    resolve(manifest, warehouse, 1, tmp_path, "build")
+    customers = dict(customers_of_records(warehouse))
+    assert len(set(customers.values())) == 2 + 6 + 7
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        homes = dict(
+            connection.execute(
+                "select customer_id, (household_id, customer_count, evidence) "
+                "from identity.households"
+            ).fetchall()
+        )
+    assert set(homes) == {
+        customer for record, customer in customers.items() if "kiosk" not in record
+    }
+    assert {(count, *evidence) for _, count, evidence in homes.values()} == {
+        (2, "shared cookie"),
+        (6, "shared cookie"),
+    }
+    assert len({household for household, _, _ in homes.values()}) == 2
