@@ -2,9 +2,8 @@
     Grain: one row per identifier, with the customer that it belongs to.
     A customer is a connected component of conducting identifiers, without the merges that were
     refused; the id is a keyed code of the founder, the identifier that was delivered first, then
-    seen first. A merge keeps the older id,
-    a split gives the newer part the id of its own founder back, and a rebuild from the same
-    deliveries mints the same ids. A component of cookies alone is a visitor, not a customer.
+    seen first. A merge keeps the older id, a split gives the newer part the id of its own founder
+    back, and a rebuild from the same deliveries mints the same ids. A component of devices alone is a visitor, not a customer.
     An increment looks at the components that were touched and writes what became different.
 #}
 {{ config(
@@ -22,6 +21,12 @@
 with identifiers as (
 
     select * from {{ ref('identity_identifiers') }}
+
+),
+
+rules as (
+
+    select * from {{ ref('identity_rules') }}
 
 ),
 
@@ -71,10 +76,11 @@ founders as (
 kinds as (
 
     select
-        part,
-        bool_or(id_type <> 'cookie') as is_person
+        clusters.part,
+        bool_or(rules.is_person) as is_person
     from clusters
-    group by part
+    inner join rules on clusters.id_type = rules.id_type
+    group by clusters.part
 
 ),
 

@@ -236,7 +236,8 @@ company as (
             as email_count
     from real_sightings as weak
     inner join strong_sightings as strong on weak.record_key = strong.record_key
-    where weak.id_type in ('email', 'phone', 'cookie')
+    inner join rules on weak.id_type = rules.id_type
+    where coalesce(rules.max_accounts, rules.max_cards, rules.max_emails) is not null
     group by weak.id_type, weak.id_value
 
 ),

@@ -212,3 +212,32 @@ def test_who_shares_a_device_is_a_household_and_not_a_customer(
         (6, "shared cookie"),
     }
     assert len({household for household, _, _ in homes.values()}) == 2
+
+
+def test_four_types_of_identifier_lead_from_one_record_to_the_last(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """No two ties are of one type, and the ends share nothing; a browser's print joins nobody."""
+    warehouse = empty_warehouse(demo, tmp_path / "four" / "warehouse.duckdb")
+    seen = {
+        "shop:accounts:A1": [("account", "shop:A1"), ("email", "anna@home.pl")],
+        "service:cases:K1": [("email", "anna@home.pl"), ("phone", "+48501502503")],
+        "shop:registrations:R1": [("phone", "+48501502503"), ("registration", "shop:R1")],
+        "shop:orders:O1": [("registration", "shop:R1"), ("social", "google:77")],
+        "app:contacts:E1": [("social", "google:77"), ("contact", "app:E1"), ("fingerprint", "f")],
+        "shop:accounts:A2": [("account", "shop:A2"), ("fingerprint", "f")],
+    }
+    deliver(
+        warehouse,
+        [
+            Sighting(record, id_type, id_value, 1)
+            for record, values in seen.items()
+            for id_type, id_value in values
+        ],
+    )
+    resolve(manifest, warehouse, 1, tmp_path, "build")
+    customers = dict(customers_of_records(warehouse))
+    stranger = customers.pop("shop:accounts:A2")
+    assert set(customers) == set(seen) - {"shop:accounts:A2"}
+    assert len(set(customers.values())) == 1
+    assert stranger not in customers.values()

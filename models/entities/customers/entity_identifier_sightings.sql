@@ -3,7 +3,7 @@
     the record included: an address that was changed still tells whose record it is.
     An order or a login of an account is a sighting on the record of the account, a receipt one on
     the record of its card, also when no row tells of the account or the card itself; only a
-    guest's order is a record of its own. Ids of accounts, cards and visitors carry the system that they
+    guest's order is a record of its own. Any system may tell of more identifiers of any record. Ids of accounts, cards and visitors carry the system that they
     belong to (seeds/systems): the visitor that a shop's order names is the one of its web tool.
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
@@ -43,6 +43,12 @@ web_events as (
 
     select * from {{ ref('stg_web__web_events') }}
     where {{ newly_loaded() }} and account_id is not null
+
+),
+
+others as (
+
+    select * from {{ ref('stg_identity__identifiers') }} where {{ newly_loaded() }}
 
 ),
 
@@ -225,13 +231,32 @@ sightings as (
         load_id
     from condensed
     where {{ id_type }} is not null
-    {% if not loop.last -%} union all {% endif -%}
-    {% endfor %}
+    union all
+    {% endfor -%}
+    select
+        source_system || ':' || record_entity || ':' || record_id as record_key,
+        source_system,
+        record_entity as source_entity,
+        record_id as source_record_id,
+        id_type,
+        id_value,
+        min(seen_at) as first_seen_at,
+        max(seen_at) as last_seen_at,
+        min(coalesce(delivered_on, date '0001-01-01')) as delivered_on,
+        max(load_id) as load_id
+    from others
+    group by source_system, record_entity, record_id, id_type, id_value
+
+),
+
+seen as (
+
+    select * from sightings
     {%- if is_incremental() %}
     union all
     select standing.*
     from {{ this }} as standing
-    semi join condensed on standing.record_key = condensed.record_key
+    semi join sightings on standing.record_key = sightings.record_key
     {%- endif %}
 
 ),
@@ -249,7 +274,7 @@ folded as (
         max(last_seen_at) as last_seen_at,
         min(delivered_on) as delivered_on,
         max(load_id) as load_id
-    from sightings
+    from seen
     group by all
 
 )

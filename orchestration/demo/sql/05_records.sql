@@ -338,6 +338,24 @@ union all
 select * replace (updated_at::date as delivered_on) from moved
 order by created_at, account_id, updated_at nulls first;
 
+-- Some log in with a social network, or with the app: one login for all accounts of a person.
+create table demo_shop.identifiers as
+select
+    'accounts' as record_entity,
+    account_id as record_id,
+    id_type,
+    case id_type
+        when 'social' then 'google:' || (1000000 + n)
+        else 'app-' || md5('app' || n)
+    end as id_value,
+    created_at as seen_at,
+    null::varchar as brand_id,
+    delivered_on
+from demo_shop.accounts
+cross join (select unnest(['social', 'app_device']) as id_type)
+where updated_at is null and u(n, id_type) < 0.12
+order by created_at, account_id, id_type;
+
 create table demo_tills.loyalty_cards as
 select
     card_id(cards.n) as card_id,

@@ -4,8 +4,8 @@
     - over its limit: an identifier joins records although it was seen with more accounts, cards
       or e-mails than seeds/identity_rules.csv allows.
     - not in one customer: an identifier that joins records belongs to several customers, or to
-      none although it is more than a cookie.
-    - visitor as a customer: a customer is known by cookies alone.
+      none although it is more than a device.
+    - visitor as a customer: a customer is known by devices alone.
     - tied, but of several customers: a record ties two identifiers, nothing refused to join them,
       and they belong to different customers.
     - record of another customer: a record is given to another customer than its hub.
@@ -64,7 +64,7 @@ changed_records as (
     from records
     where
         {{ untested() }}
-        or customer_id in (select customer_id from changed_customers)
+        or customer_id in (select changed.customer_id from changed_customers as changed)
 
 ),
 
@@ -99,7 +99,6 @@ company as (
     inner join sightings as beside on conducting.record_key = beside.record_key
     where
         conducting.status = 'conducting'
-        and conducting.id_type in ('email', 'phone', 'cookie')
         and beside.status <> 'blocked'
     group by conducting.id_type, conducting.id_value
 
@@ -181,19 +180,21 @@ problems as (
     union all
     select 'not in one customer' as problem
     from identifiers
+    inner join rules on identifiers.id_type = rules.id_type
     left join clusters on identifiers.node = clusters.node
     where identifiers.status = 'conducting'
     group by identifiers.node
     having
         count(clusters.customer_id) > 1
-        or (count(clusters.customer_id) = 0 and min(identifiers.id_type) <> 'cookie')
+        or (count(clusters.customer_id) = 0 and bool_or(rules.is_person))
     union all
     select 'visitor as a customer' as problem
     from clusters
     inner join identifiers on clusters.node = identifiers.node
+    inner join rules on identifiers.id_type = rules.id_type
     where clusters.customer_id is not null
     group by clusters.customer_id
-    having bool_and(identifiers.id_type = 'cookie')
+    having not bool_or(rules.is_person)
     union all
     select 'tied, but of several customers' as problem
     from ties
