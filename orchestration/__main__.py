@@ -223,6 +223,7 @@ _MADE = (
     "serving",
     "serving.duckdb",
     "replays",
+    "registry",
     "truth",
     "reports",
     "logs",

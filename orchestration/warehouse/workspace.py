@@ -53,6 +53,11 @@ class Workspace:
     versions: Path
     is_replay: bool
 
+    @property
+    def registry(self) -> Path:
+        """The folder that keeps the log of identities, should the warehouse be lost."""
+        return self.warehouse.parent / "registry"
+
 
 @dataclass(frozen=True)
 class Start:
@@ -129,6 +134,7 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
         warehouse.execute("create schema if not exists meta")
         warehouse.execute(_BUILDS)
+        _restore_registry(warehouse, workspace.registry)
         if workspace.is_replay:
             _copy_own_tables(paths.warehouse, warehouse)
         create_raw_views(warehouse, paths, load_contract())
@@ -168,9 +174,38 @@ def _copy_own_tables(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
 def finish_build(workspace: Workspace, start: Start) -> None:
     """Note that the build that `start` began has built and tested all models."""
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
+        _save_registry(warehouse, workspace.registry)
         warehouse.execute(
             "update meta.builds set finished_at = ? where started_at = ?",
             [datetime.now(UTC).replace(tzinfo=None), start.started_at],
+        )
+
+
+def _save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write the log entries that no file holds yet: a file per build, never written again."""
+    folder.mkdir(exist_ok=True)
+    saved = max((int(file.stem) for file in folder.glob("[0-9]*.parquet")), default=0)
+    [(last,)] = warehouse.execute("select max(build_number) from registry.identity_log").fetchall()
+    if last is None or last <= saved:
+        return
+    draft = folder / f".{last}.parquet"
+    warehouse.execute(
+        f"copy (from registry.identity_log where build_number > {saved}) "
+        f"to {quote_text(str(draft))} (compression zstd)"
+    )
+    draft.replace(folder / f"{last:08d}.parquet")
+
+
+def _restore_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Give a new warehouse the log that the files hold."""
+    standing = warehouse.execute(
+        "select 1 from duckdb_tables() where schema_name = 'registry'"
+    ).fetchall()
+    files = [str(file) for file in sorted(folder.glob("[0-9]*.parquet"))]
+    if files and not standing:
+        warehouse.execute("create schema if not exists registry")
+        warehouse.execute(
+            "create table registry.identity_log as from read_parquet($files)", {"files": files}
         )
 
 

@@ -10,6 +10,8 @@ from dbt.contracts.graph.manifest import Manifest
 from orchestration.benchmarks.accuracy import measure
 from orchestration.paths import Paths
 from orchestration.warehouse import dbt
+from orchestration.warehouse.workspace import choose_workspace, finish_build, start_build
+from tests.python.conftest import UNTIL
 from tests.python.identity import (
     Sighting,
     customers_of_records,
@@ -180,3 +182,31 @@ def test_twenty_more_kiosks_change_nobody_whom_they_do_not_touch(
     assert len(touched) == 1000
     assert {record for record, _ in before ^ after} <= touched
     assert measure(warehouse, demo.truth).precision > accuracy.precision - 0.005
+
+
+def test_a_lost_warehouse_does_not_lose_what_old_ids_mean(tmp_path: Path) -> None:
+    """The log is in files of its own, one for each build that changed something."""
+    paths = Paths(tmp_path / "data")
+    workspace = choose_workspace(paths, UNTIL)
+    for build_number in (1, 2, 2):
+        start = start_build(workspace, paths, [])
+        with duckdb.connect(str(workspace.warehouse)) as warehouse:
+            warehouse.execute(
+                "create schema if not exists registry; create table if not exists "
+                "registry.identity_log (build_number bigint, to_customer_id varchar)"
+            )
+            warehouse.execute(
+                "insert into registry.identity_log select $number, 'c' || $number where not exists "
+                "(select 1 from registry.identity_log where build_number = $number)",
+                {"number": build_number},
+            )
+        finish_build(workspace, start)
+        workspace.warehouse.unlink()
+    start_build(workspace, paths, [])
+    with duckdb.connect(str(workspace.warehouse)) as warehouse:
+        kept = warehouse.execute("from registry.identity_log order by all").fetchall()
+    assert kept == [(1, "c1"), (2, "c2")]
+    assert [file.name for file in sorted(workspace.registry.iterdir())] == [
+        "00000001.parquet",
+        "00000002.parquet",
+    ]

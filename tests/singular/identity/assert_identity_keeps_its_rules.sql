@@ -3,8 +3,8 @@
     the number of identifiers or records that break it:
     - over its limit: an identifier joins records although it was seen with more accounts, cards
       or e-mails than seeds/identity_rules.csv allows.
-    - not in one customer: an identifier that joins records belongs to several customers, or to
-      none although it is more than a device.
+    - in no customer: an identifier that joins records belongs to none, although it is more than a
+      device.
     - visitor as a customer: a customer is known by devices alone.
     - tied, but of several customers: a record ties two identifiers, nothing refused to join them,
       and they belong to different customers.
@@ -178,21 +178,20 @@ problems as (
         or company.card_count > rules.max_cards
         or company.email_count > rules.max_emails
     union all
-    select 'not in one customer' as problem
+    select 'in no customer' as problem
     from identifiers
     inner join rules on identifiers.id_type = rules.id_type
     left join clusters on identifiers.node = clusters.node
-    where identifiers.status = 'conducting'
-    group by identifiers.node
-    having
-        count(clusters.customer_id) > 1
-        or (count(clusters.customer_id) = 0 and bool_or(rules.is_person))
+    where
+        identifiers.status = 'conducting'
+        and rules.is_person
+        and clusters.customer_id is null
     union all
     select 'visitor as a customer' as problem
     from clusters
     inner join identifiers on clusters.node = identifiers.node
     inner join rules on identifiers.id_type = rules.id_type
-    where clusters.customer_id is not null
+    semi join changed_customers on clusters.customer_id = changed_customers.customer_id
     group by clusters.customer_id
     having not bool_or(rules.is_person)
     union all
