@@ -32,12 +32,6 @@ decisions as (
 
 ),
 
-members as (
-
-    select * from component_members
-
-),
-
 labels as (
 
     select * from component_labels
@@ -47,16 +41,18 @@ labels as (
 labelled as (
 
     select
-        members.node,
+        identifiers.node,
         identifiers.id_type,
         identifiers.limited_as,
         identifiers.holder,
         case
-            when identifiers.status = 'conducting' then coalesce(labels.label, members.node)
+            when identifiers.status = 'conducting' then coalesce(labels.label, identifiers.node)
         end as component
-    from members
-    left join identifiers on members.node = identifiers.node
-    left join labels on members.node = labels.node
+    from identifiers
+    {% if is_incremental() -%}
+    semi join component_members as members on identifiers.node = members.node
+    {%- endif %}
+    left join labels on identifiers.node = labels.node
 
 ),
 

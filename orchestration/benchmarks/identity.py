@@ -132,9 +132,9 @@ def _create_inputs(connection: duckdb.DuckDBPyConnection) -> None:
         create schema reference;
         create schema identity;
         create table reference.identity_rules (
-            id_type varchar, tier integer, own_entity varchar, max_holders integer
+            id_type varchar, tier integer, is_person boolean, max_holders integer
         );
-        insert into reference.identity_rules values ('contact', 3, null, null);
+        insert into reference.identity_rules values ('contact', 3, true, null);
         create table reference.identity_overrides (
             link varchar, left_record varchar, right_record varchar
         );
