@@ -76,7 +76,7 @@ def moved_customers(warehouse: Path, load_id: int) -> set[str]:
     return {customer for (customer,) in rows}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_increments_end_where_a_full_build_does(
     demo: Paths, manifest: Manifest, tmp_path: Path, seed: int
 ) -> None:
