@@ -1,6 +1,7 @@
 {#
-    Grain: one row per decision of people about two records (seeds/identity_overrides) that both
-    have an identifier to be known by, with their hubs. Records of one hub cannot be kept apart.
+    Grain: one row per pair of hubs that people decided about, by records that are known by them
+    (seeds/identity_overrides). Records of one hub cannot be kept apart, and a pair that is both
+    joined and kept apart fails the test of the grain.
     All of them are looked up in every build: they are few.
 #}
 {{ config(materialized='table') }}
@@ -38,6 +39,7 @@ final as (
     inner join hubs as left_hubs on overrides.left_record = left_hubs.record_key
     inner join hubs as right_hubs on overrides.right_record = right_hubs.record_key
     where left_hubs.node <> right_hubs.node
+    group by overrides.link, left_hubs.node, right_hubs.node
 
 )
 
