@@ -1,7 +1,8 @@
 {#
     Grain: one row per source record and identifier seen on it. The strongest conducting
     identifier of the record is the hub that the others are tied to: a star of k - 1 edges, never
-    k squared. What does not conduct is tied to nothing, and a test record joins nobody.
+    k squared. What does not conduct, or was seen too long ago, is tied to nothing,
+    and a test record joins nobody.
     An increment writes only the rows whose hub is another than before.
 #}
 {{ config(unique_key=['record_key', 'node']) }}
@@ -67,7 +68,10 @@ seen as (
         touched_sightings.record_key,
         identifiers.node,
         identifiers.tier,
-        identifiers.status = 'conducting' and tests.record_key is null as conducts
+        identifiers.status = 'conducting'
+        and tests.record_key is null
+        and coalesce(touched_sightings.last_seen_at >= identifiers.conducts_since, true)
+            as conducts
     from touched_sightings
     inner join identifiers
         on

@@ -72,6 +72,7 @@ seen as (
             when edges.hub_node = edges.node then 'known by'
             when refused_merges.node_a is not null then 'refused'
             when edges.hub_node is not null then 'conducting'
+            when sightings.last_seen_at < identifiers.conducts_since then 'expired'
             else identifiers.status
         end as standing,
         case
@@ -80,6 +81,10 @@ seen as (
                 then
                     refused_merges.rule || ': ' || refused_merges.held_a || ' and '
                     || refused_merges.held_b || ', at most ' || refused_merges.most
+            when edges.hub_node is null and sightings.last_seen_at < identifiers.conducts_since
+                then
+                    'too long ago: it joins what was seen since '
+                    || strftime(identifiers.conducts_since, '%Y-%m-%d')
             else identifiers.reason
         end as reason,
         sightings.first_seen_at,

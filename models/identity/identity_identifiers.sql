@@ -1,12 +1,12 @@
 {#
-    Grain: one row per identifier. Only a conducting identifier joins records. One that the seed
-    blocked_identifiers matches is nobody's; one that was seen with more accounts, cards or
-    e-mails than the seed identity_rules allows (a kiosk, a shop's phone) is shared; one that only
-    test records hold is a test.
+    Grain: one row per identifier. Only a conducting identifier joins records; one that is nobody's
+    (identity.blocked), that is shared (identity.sharing) or that only test records hold does not.
+    A sighting that ended valid_days of the seed identity_rules before the identifier's last one,
+    or before it was released from sharing, joins no more: the number may be another's now. Nothing has to be computed again for that only because a day went by.
     What counts towards a limit per customer has a holder. That of an account or a card is the
     first name on it: two accounts of one name are one person who forgot the first, two names on
     two accounts are two people, whatever they share.
-    An increment judges again what is on a record that was seen again: its company may be larger.
+    An increment judges again what is on a record that was seen again.
 #}
 {{ config(unique_key='node') }}
 
@@ -45,9 +45,15 @@ rules as (
 
 ),
 
-blocked_values as (
+blocked as (
 
-    select * from {{ ref('blocked_identifiers') }}
+    select * from {{ ref('identity_blocked') }}
+
+),
+
+sharing as (
+
+    select * from {{ ref('identity_sharing') }}
 
 ),
 
@@ -71,63 +77,40 @@ touched as (
 
 ),
 
-near_records as (
-
-    select sightings.record_key
-    from sightings
-    semi join touched
-        on sightings.id_type = touched.id_type and sightings.id_value = touched.id_value
-    group by sightings.record_key
-
-),
-
-near_sightings as (
+touched_sightings as (
 
     select sightings.*
     from sightings
-    semi join near_records on sightings.record_key = near_records.record_key
+    semi join touched
+        on sightings.id_type = touched.id_type and sightings.id_value = touched.id_value
 
 ),
 {%- else -%}
-near_sightings as (
+touched_sightings as (
 
     select * from sightings
 
 ),
-
-touched as (
-
-    select
-        id_type,
-        id_value
-    from sightings
-    group by id_type, id_value
-
-),
 {%- endif %}
-
-real_sightings as (
-
-    select near_sightings.*
-    from near_sightings
-    anti join tests on near_sightings.record_key = tests.record_key
-
-),
 
 identifiers as (
 
     select
-        near_sightings.id_type,
-        near_sightings.id_value,
-        min(near_sightings.first_seen_at) as first_seen_at,
-        max(near_sightings.last_seen_at) as last_seen_at,
-        min(near_sightings.delivered_on) as delivered_on
-    from near_sightings
-    semi join touched
-        on
-            near_sightings.id_type = touched.id_type
-            and near_sightings.id_value = touched.id_value
-    group by near_sightings.id_type, near_sightings.id_value
+        id_type,
+        id_value,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        min(delivered_on) as delivered_on
+    from touched_sightings
+    group by id_type, id_value
+
+),
+
+real_sightings as (
+
+    select touched_sightings.*
+    from touched_sightings
+    anti join tests on touched_sightings.record_key = tests.record_key
 
 ),
 
@@ -138,6 +121,7 @@ really_seen as (
         id_value,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at,
+        min(last_seen_at) as last_seen_first_at,
         min(delivered_on) as delivered_on,
         count(*) as record_count
     from real_sightings
@@ -145,100 +129,40 @@ really_seen as (
 
 ),
 
-values_near as (
+expiries as (
 
     select
-        id_type,
-        id_value
-    from near_sightings
-    group by id_type, id_value
-
-),
-
-value_parts as (
-
-    select
-        id_type,
-        id_value,
-        'local_part' as part,
-        split_part(id_value, '@', 1) as value
-    from values_near
-    where id_type = 'email'
-    union all
-    select
-        id_type,
-        id_value,
-        'domain' as part,
-        split_part(id_value, '@', 2) as value
-    from values_near
-    where id_type = 'email'
-
-),
-
-blocked_matches as (
-
-    select
-        value_parts.id_type,
-        value_parts.id_value,
-        blocked_values.reason
-    from value_parts
-    inner join blocked_values
+        really_seen.id_type,
+        really_seen.id_value,
+        really_seen.last_seen_at - to_days(rules.valid_days) as expired_until,
+        sharing.released_at
+    from really_seen
+    inner join rules on really_seen.id_type = rules.id_type
+    left join sharing
         on
-            value_parts.id_type = blocked_values.id_type
-            and value_parts.part = blocked_values.part
-            and value_parts.value = blocked_values.value
-    union all
-    select
-        values_near.id_type,
-        values_near.id_value,
-        blocked_values.reason
-    from values_near
-    inner join blocked_values
-        on
-            values_near.id_type = blocked_values.id_type
-            and blocked_values.part = 'pattern'
-            and regexp_matches(values_near.id_value, blocked_values.value)
+            really_seen.id_type = sharing.id_type
+            and really_seen.id_value = sharing.id_value
+    where
+        really_seen.last_seen_first_at <= really_seen.last_seen_at - to_days(rules.valid_days)
+        or really_seen.last_seen_first_at < sharing.released_at
 
 ),
 
-blocked as (
+expired as (
 
     select
-        id_type,
-        id_value,
-        min(reason) as reason
-    from blocked_matches
-    group by id_type, id_value
-
-),
-
-strong_sightings as (
-
-    select real_sightings.*
+        real_sightings.id_type,
+        real_sightings.id_value,
+        min(real_sightings.last_seen_at) as conducts_since
     from real_sightings
-    anti join blocked
+    inner join expiries
         on
-            real_sightings.id_type = blocked.id_type
-            and real_sightings.id_value = blocked.id_value
-    where real_sightings.id_type in ('account', 'card', 'email')
-
-),
-
-company as (
-
-    select
-        weak.id_type,
-        weak.id_value,
-        count(distinct case when strong.id_type = 'account' then strong.id_value end)
-            as account_count,
-        count(distinct case when strong.id_type = 'card' then strong.id_value end) as card_count,
-        count(distinct case when strong.id_type = 'email' then strong.id_value end)
-            as email_count
-    from real_sightings as weak
-    inner join strong_sightings as strong on weak.record_key = strong.record_key
-    inner join rules on weak.id_type = rules.id_type
-    where coalesce(rules.max_accounts, rules.max_cards, rules.max_emails) is not null
-    group by weak.id_type, weak.id_value
+            real_sightings.id_type = expiries.id_type
+            and real_sightings.id_value = expiries.id_value
+    where
+        coalesce(real_sightings.last_seen_at > expiries.expired_until, true)
+        and coalesce(real_sightings.last_seen_at >= expiries.released_at, true)
+    group by real_sightings.id_type, real_sightings.id_value
 
 ),
 
@@ -259,26 +183,23 @@ judged as (
         coalesce(really_seen.last_seen_at, identifiers.last_seen_at) as last_seen_at,
         coalesce(really_seen.delivered_on, identifiers.delivered_on) as delivered_on,
         coalesce(really_seen.record_count, 0) as record_count,
-        coalesce(company.account_count, 0) as account_count,
-        coalesce(company.card_count, 0) as card_count,
-        coalesce(company.email_count, 0) as email_count,
         blocked.reason as blocked_reason,
-        coalesce(
-            company.account_count > rules.max_accounts
-            or company.card_count > rules.max_cards
-            or company.email_count > rules.max_emails,
-            false
-        ) as is_over_limit
+        sharing.shared_since is not null and sharing.released_at is null as is_shared,
+        'seen with ' || sharing.account_count || ' accounts, ' || sharing.card_count
+        || ' cards, ' || sharing.email_count || ' e-mails' as shared_reason,
+        expired.conducts_since
     from identifiers
     inner join rules on identifiers.id_type = rules.id_type
     left join really_seen
         on
             identifiers.id_type = really_seen.id_type
             and identifiers.id_value = really_seen.id_value
-    left join company
-        on identifiers.id_type = company.id_type and identifiers.id_value = company.id_value
     left join blocked
         on identifiers.id_type = blocked.id_type and identifiers.id_value = blocked.id_value
+    left join sharing
+        on identifiers.id_type = sharing.id_type and identifiers.id_value = sharing.id_value
+    left join expired
+        on identifiers.id_type = expired.id_type and identifiers.id_value = expired.id_value
     left join named
         on
             regexp_replace(identifiers.id_value, ':', ':' || rules.own_entity || ':')
@@ -297,16 +218,18 @@ arrived as (
         case
             when record_count = 0 then 'test'
             when blocked_reason is not null then 'blocked'
-            when is_over_limit then 'shared'
+            when is_shared then 'shared'
             else 'conducting'
         end as status,
         case
             when record_count = 0 then 'seen on test records only'
             when blocked_reason is not null then blocked_reason
-            when is_over_limit then
-                'seen with ' || account_count || ' accounts, ' || card_count || ' cards, '
-                || email_count || ' e-mails'
+            when is_shared then shared_reason
         end as reason,
+        case
+            when record_count > 0 and blocked_reason is null and not is_shared
+                then conducts_since
+        end as conducts_since,
         limited_as,
         case
             when limited_as is not null
@@ -338,6 +261,7 @@ final as (
         arrived.tier,
         arrived.status,
         arrived.reason,
+        arrived.conducts_since,
         arrived.limited_as,
         arrived.holder,
         arrived.first_seen_at,
@@ -351,6 +275,7 @@ final as (
         on
             arrived.node = standing.node
             and arrived.status = standing.status
+            and arrived.conducts_since is not distinct from standing.conducts_since
             and arrived.holder is not distinct from standing.holder
             and arrived.delivered_on = standing.delivered_on
             and arrived.first_seen_at = standing.first_seen_at

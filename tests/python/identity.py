@@ -22,7 +22,10 @@ _TESTS = ("--exclude-resource-type", "unit_test", "--indirect-selection", "build
 
 @dataclass(frozen=True)
 class Sighting:
-    """One identifier on one record; from then on that record is a test or not, of that name."""
+    """One identifier on one record; from then on that record is a test or not, of that name.
+
+    It was seen on the day of its batch, unless `day` says otherwise.
+    """
 
     record: str
     id_type: str
@@ -30,6 +33,7 @@ class Sighting:
     batch: int
     is_test: bool = False
     given_name: str = "Anna"
+    day: int | None = None
 
 
 def empty_warehouse(demo: Paths, file: Path) -> Path:
@@ -51,6 +55,16 @@ def forget(warehouse: Path) -> None:
         connection.execute("drop schema identity cascade; drop schema marts cascade")
 
 
+def set_rules(warehouse: Path, id_type: str, **rules: int | None) -> None:
+    """Change columns of one row of the seed of rules."""
+    with duckdb.connect(str(warehouse)) as connection:
+        for column, value in rules.items():
+            connection.execute(
+                f"update reference.identity_rules set {column} = ? where id_type = ?",
+                [value, id_type],
+            )
+
+
 def decide(warehouse: Path, decisions: list[tuple[str, str, str]]) -> None:
     """Put decisions of people into the seed: link, left and right record."""
     with duckdb.connect(str(warehouse)) as connection:
@@ -67,10 +81,10 @@ def deliver(warehouse: Path, sightings: Sequence[Sighting]) -> None:
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(
             "create temp table given (record_key varchar, id_type varchar, id_value varchar, "
-            "batch bigint, is_test boolean, first_name varchar, place bigint)"
+            "batch bigint, is_test boolean, first_name varchar, day bigint, place bigint)"
         )
         connection.executemany(
-            "insert into given values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into given values (?, ?, ?, ?, ?, ?, ?, ?)",
             [(*astuple(seen), place) for place, seen in enumerate(sightings)],
         )
         connection.execute(
@@ -83,8 +97,8 @@ def deliver(warehouse: Path, sightings: Sequence[Sighting]) -> None:
                 split_part(record_key, ':', 3) as source_record_id,
                 id_type,
                 id_value,
-                min($first_day + batch::integer)::timestamp as first_seen_at,
-                max($first_day + batch::integer)::timestamp as last_seen_at,
+                min($first_day + coalesce(day, batch)::integer)::timestamp as first_seen_at,
+                max($first_day + coalesce(day, batch)::integer)::timestamp as last_seen_at,
                 min($first_day + batch::integer) as delivered_on,
                 max(batch) as load_id
             from given
@@ -95,7 +109,10 @@ def deliver(warehouse: Path, sightings: Sequence[Sighting]) -> None:
         connection.execute(
             """
             update entities.identifier_sightings as standing
-            set last_seen_at = seen.last_seen_at, load_id = seen.load_id
+            set
+                first_seen_at = least(standing.first_seen_at, seen.first_seen_at),
+                last_seen_at = greatest(standing.last_seen_at, seen.last_seen_at),
+                load_id = seen.load_id
             from seen
             where
                 standing.record_key = seen.record_key

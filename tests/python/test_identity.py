@@ -1,6 +1,7 @@
 """Identity in increments: any split of the sightings ends in the components of all at once."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from tests.python.identity import (
     refused_rules,
     replay_of_log,
     resolve,
+    set_rules,
 )
 
 BATCHES = 6
@@ -37,7 +39,7 @@ def manifest(demo: Paths) -> Manifest:
 
 def random_sightings(seed: int) -> list[Sighting]:
     """Few values on few records: merges, kiosks, role addresses, tests and names that may not be
-    one customer meet in every batch.
+    one customer meet in every batch; each tells of days early and late.
     """
     dice = random.Random(seed)
     found = []
@@ -56,7 +58,28 @@ def random_sightings(seed: int) -> list[Sighting]:
             chosen += dice.sample(values, dice.randint(1, 2))
             is_test = not is_guest and dice.random() < 0.1
             name = dice.choice(["Anna", "Ewa"])
-            found += [Sighting(record, kind, value, batch, is_test, name) for kind, value in chosen]
+            day = dice.randint(1, 3 * BATCHES)
+            found += [
+                Sighting(record, kind, value, batch, is_test, name, day) for kind, value in chosen
+            ]
+    return found
+
+
+def random_rules(warehouse: Path) -> Path:
+    """Decisions of people, and sightings that speak for so few days that kiosks are released."""
+    decide(warehouse, DECISIONS)
+    set_rules(warehouse, "phone", valid_days=5)
+    set_rules(warehouse, "cookie", valid_days=3)
+    return warehouse
+
+
+def releases(warehouse: Path) -> tuple[int, int]:
+    """How many identifiers were released from sharing, and how many have sightings too old."""
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        [found] = connection.execute(
+            "select (select count(released_at) from identity.sharing), "
+            "(select count(conducts_since) from identity.identifiers)"
+        ).fetchall()
     return found
 
 
@@ -81,8 +104,7 @@ def test_increments_end_where_a_full_build_does(
     demo: Paths, manifest: Manifest, tmp_path: Path, seed: int
 ) -> None:
     sightings = random_sightings(seed)
-    grown = empty_warehouse(demo, tmp_path / "grown" / "warehouse.duckdb")
-    decide(grown, DECISIONS)
+    grown = random_rules(empty_warehouse(demo, tmp_path / "grown" / "warehouse.duckdb"))
     before: set[tuple[str, str]] = set()
     for batch in range(1, BATCHES + 1):
         deliver(grown, [sighting for sighting in sightings if sighting.batch == batch])
@@ -93,11 +115,11 @@ def test_increments_end_where_a_full_build_does(
         assert replay_of_log(grown) == []
         before = after
 
-    at_once = empty_warehouse(demo, tmp_path / "at_once" / "warehouse.duckdb")
-    decide(at_once, DECISIONS)
+    at_once = random_rules(empty_warehouse(demo, tmp_path / "at_once" / "warehouse.duckdb"))
     deliver(at_once, sightings)
     resolve(manifest, at_once, BATCHES, tmp_path, "build")
     assert "account of shop" in refused_rules(at_once)
+    assert min(releases(at_once)) > 0
     assert differences(at_once, grown, ("identity",)) == {}
     assert len({customer for _, customer in before}) > 3
 
@@ -154,6 +176,67 @@ def test_decisions_of_people_win_over_every_rule(
     assert customers["shop:accounts:A1"] == customers["shop:accounts:A2"]
     assert customers["shop:accounts:A3"] != customers["shop:orders:O4"]
     assert refused_rules(warehouse) == {"kept apart"}
+
+
+def test_a_number_that_went_to_a_stranger_joins_no_more(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Three years later another order has it. Both live on as they are, whatever came first."""
+    warehouse = empty_warehouse(demo, tmp_path / "recycled" / "warehouse.duckdb")
+    phone, days = "+48501502503", 3 * 365
+    deliver(
+        warehouse,
+        [
+            Sighting("shop:orders:new", "phone", phone, 1, day=days + 1),
+            Sighting("shop:orders:new", "email", "ewa@home.pl", 1, day=days + 1),
+            Sighting("shop:orders:kept", "phone", phone, 1, day=2),
+        ],
+    )
+    resolve(manifest, warehouse, 1, tmp_path)
+    before = dict(customers_of_records(warehouse))
+    assert before["shop:orders:new"] == before["shop:orders:kept"]
+    deliver(
+        warehouse,
+        [
+            Sighting("shop:orders:old", "phone", phone, 2, day=1),
+            Sighting("shop:orders:old", "email", "anna@home.pl", 2, day=1),
+        ],
+    )
+    resolve(manifest, warehouse, 2, tmp_path, "build")
+    after = dict(customers_of_records(warehouse))
+    stranger = after.pop("shop:orders:old")
+    assert after == before
+    assert stranger not in before.values()
+
+
+def test_a_kiosk_becomes_somebodys_and_a_kiosk_again(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Three accounts at a time share it, two keep it shared, one is at home; then others come."""
+    warehouse = empty_warehouse(demo, tmp_path / "released" / "warehouse.duckdb")
+    set_rules(warehouse, "cookie", max_accounts=2, valid_days=100)
+    batches = [
+        [("A", 1), ("B", 1), ("C", 1)],
+        [("B", 50), ("A", 101)],
+        [("A", 150)],
+        [("D", 151)],
+        [("E", 152)],
+    ]
+    told = []
+    for batch, uses in enumerate(batches, start=1):
+        for account, day in uses:
+            record = f"shop:accounts:{account}"
+            own = Sighting(record, "account", f"shop:{account}", batch, False, account, day)
+            deliver(warehouse, [own, replace(own, id_type="cookie", id_value="shop:till")])
+        resolve(manifest, warehouse, batch, tmp_path, "build", accept=True)
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            told += connection.execute(
+                "select status from identity.identifiers where id_value = 'shop:till'"
+            ).fetchall()
+    assert [status for (status,) in told] == [
+        *("shared", "shared", "conducting", "conducting", "shared")
+    ]
+    assert replay_of_log(warehouse) == []
 
 
 def test_two_names_on_two_accounts_are_two_customers(

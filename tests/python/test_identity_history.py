@@ -21,6 +21,7 @@ from tests.python.identity import (
     forget,
     replay_of_log,
     resolve,
+    set_rules,
 )
 
 KIOSK = "+48221112233"
@@ -31,17 +32,6 @@ OTHERS = 50
 @pytest.fixture(scope="module")
 def manifest(demo: Paths) -> Manifest:
     return dbt.parse(demo)
-
-
-def set_limits(warehouse: Path, phone: int | None, email: int | None) -> None:
-    """How many e-mails a phone may be seen with, and how many one customer may have."""
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.execute(
-            "update reference.identity_rules set max_emails = ? where id_type = 'phone'", [phone]
-        )
-        connection.execute(
-            "update reference.identity_rules set max_holders = ? where id_type = 'email'", [email]
-        )
 
 
 def test_a_kiosk_that_joined_a_thousand_gives_them_all_back(
@@ -56,13 +46,15 @@ def test_a_kiosk_that_joined_a_thousand_gives_them_all_back(
     before = customers_of_records(warehouse)
     assert len({customer for _, customer in before}) == VISITORS + OTHERS
 
-    set_limits(warehouse, phone=None, email=None)
+    set_rules(warehouse, "phone", max_emails=None)
+    set_rules(warehouse, "email", max_holders=None)
     deliver(warehouse, [Sighting(record, "phone", KIOSK, 2) for record in people[:VISITORS]])
     resolve(manifest, warehouse, 2, tmp_path)
     assert len({customer for _, customer in customers_of_records(warehouse)}) == OTHERS + 1
     assert replay_of_log(warehouse) == []
 
-    set_limits(warehouse, phone=3, email=5)
+    set_rules(warehouse, "phone", max_emails=3)
+    set_rules(warehouse, "email", max_holders=5)
     forget(warehouse)
     resolve(manifest, warehouse, 2, tmp_path)
     assert customers_of_records(warehouse) == before
@@ -79,7 +71,8 @@ def test_a_monster_is_stopped_until_a_person_lets_it_pass(
 ) -> None:
     """The log holds nothing of it, so that the next run is stopped as well."""
     warehouse = empty_warehouse(demo, tmp_path / "monster" / "warehouse.duckdb")
-    set_limits(warehouse, phone=None, email=None)
+    set_rules(warehouse, "phone", max_emails=None)
+    set_rules(warehouse, "email", max_holders=None)
     people = [f"shop:orders:O{number}" for number in range(300)]
     deliver(warehouse, [Sighting(record, "email", f"{record}@home.pl", 1) for record in people])
     resolve(manifest, warehouse, 1, tmp_path, "build")

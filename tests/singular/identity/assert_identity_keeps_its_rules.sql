@@ -74,7 +74,9 @@ sightings as (
         sightings.record_key,
         sightings.id_type,
         sightings.id_value,
+        sightings.last_seen_at,
         identifiers.status,
+        identifiers.conducts_since,
         clusters.customer_id
     from {{ ref('entity_identifier_sightings') }} as sightings
     inner join identifiers
@@ -99,6 +101,7 @@ company as (
     inner join sightings as beside on conducting.record_key = beside.record_key
     where
         conducting.status = 'conducting'
+        and coalesce(conducting.last_seen_at >= conducting.conducts_since, true)
         and beside.status <> 'blocked'
     group by conducting.id_type, conducting.id_value
 
