@@ -6,7 +6,7 @@ from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, l
 from orchestration.paths import Paths
 from orchestration.run import build_run_resource
 from orchestration.warehouse import dbt
-from orchestration.warehouse.assets import build_dbt_assets, build_serving_asset, registry_spec
+from orchestration.warehouse.assets import build_dbt_assets, build_serving_asset, registry_specs
 
 FIRST_REPLAY = "2009-12-01"
 
@@ -42,7 +42,7 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
         name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
     )
     return dg.Definitions(
-        assets=[landing_spec(), registry_spec(), raw_tables, dbt_models, serving],
+        assets=[landing_spec(), *registry_specs(manifest), raw_tables, dbt_models, serving],
         jobs=[build, replay],
         schedules=[daily],
         sensors=[build_landing_sensor(build.name)],

@@ -39,6 +39,11 @@ class Paths:
         return self.data / "warehouse.duckdb"
 
     @property
+    def registry(self) -> Path:
+        """Files that keep what outlives every rebuild, should the warehouse be lost."""
+        return self.data / "registry"
+
+    @property
     def serving(self) -> Path:
         """The link to the DuckDB file that readers open."""
         return self.data / "serving.duckdb"

@@ -6,7 +6,7 @@
 {% macro is_built_anew(model, log) -%}
     {%- if execute -%}
         {%- set logged = run_query("select coalesce(max(load_id), -1) from " ~ log).rows[0][0] -%}
-        {%- set oldest = run_query("select coalesce(min(load_id), 0) from " ~ model).rows[0][0] -%}
-        {{- return(oldest > logged or oldest == (var("load_id") or 0)) -}}
+        {%- set oldest = run_query("select min(load_id) from " ~ model).rows[0][0] -%}
+        {{- return(oldest is none or oldest > logged or oldest == (var("load_id") or 0)) -}}
     {%- endif -%}
 {%- endmacro %}

@@ -97,7 +97,7 @@ gone as (
         logged.to_customer_id as from_customer_id,
         cast(null as varchar) as to_customer_id,
         false as is_founder,
-        'on no record any more' as reason
+        case when logged.node < 0 then 'erased' else 'on no record any more' end as reason
     from logged
     anti join {{ identifiers }} as identifiers on logged.node = identifiers.node
     where logged.status <> 'gone'

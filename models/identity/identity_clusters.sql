@@ -3,7 +3,8 @@
     A customer is a connected component of conducting identifiers, without the merges that were
     refused; the id is a keyed code of the founder, the identifier that was delivered first, then
     seen first. A merge keeps the older id, a split gives the newer part the id of its own founder
-    back, and a rebuild from the same deliveries mints the same ids. A component of devices alone is a visitor, not a customer.
+    back, and a rebuild from the same deliveries mints the same ids; that of a customer who was
+    erased is never minted again. A component of devices alone is a visitor, not a customer.
     An increment looks at the components that were touched and writes what became different.
 #}
 {{ config(
@@ -42,6 +43,12 @@ labels as (
 
 ),
 
+erased as (
+
+    select * from {{ source('registry', 'erased_customers') }}
+
+),
+
 clusters as (
 
     select
@@ -65,7 +72,8 @@ founders as (
 
     select
         part,
-        node as founder_node
+        node as founder_node,
+        {{ minted_customer_id("node") }} as minted_id
     from clusters
     qualify row_number() over (
         partition by part order by delivered_on, first_seen_at, tier, node
@@ -91,7 +99,7 @@ arrived as (
         founders.founder_node,
         case
             when kinds.is_person
-                then 'c' || left({{ keyed_hash("'customer:' || founders.founder_node") }}, 19)
+                then coalesce(erased.successor_id, founders.minted_id)
         end as customer_id,
         cast([] as varchar[]) as former_customer_ids,
         {{ this_load() }} as load_id
@@ -99,6 +107,7 @@ arrived as (
     left join clusters on members.node = clusters.node
     left join founders on clusters.part = founders.part
     left join kinds on clusters.part = kinds.part
+    left join erased on founders.minted_id = erased.customer_id
 
 ),
 

@@ -46,14 +46,18 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-def registry_spec() -> dg.AssetSpec:
-    """The log of identities: no build makes it anew, each appends to it at its end."""
-    return dg.AssetSpec(
-        dg.AssetKey(["registry", "identity_log"]),
-        description="Every change of who an identifier belongs to; outlives every rebuild.",
-        group_name="identity",
-        owners=["team:data-engineering"],
-    )
+def registry_specs(manifest: Manifest) -> list[dg.AssetSpec]:
+    """The log of identities and the tombstones of the erased: no build makes them anew."""
+    return [
+        dg.AssetSpec(
+            dg.AssetKey([source.schema, source.identifier]),
+            description=source.description,
+            group_name="identity",
+            owners=["team:data-engineering"],
+        )
+        for source in manifest.sources.values()
+        if source.source_name == "registry"
+    ]
 
 
 def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:

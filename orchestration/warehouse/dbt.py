@@ -100,6 +100,26 @@ def build(
     return [_node_result(result) for result in invocation.result.results]
 
 
+def run_operation(manifest: Manifest, paths: Paths, macro: str, arguments: dict[str, Any]) -> None:
+    """Run a macro in the warehouse; raises DbtError when it fails."""
+    _point_profile_to(paths.warehouse)
+    errors: list[str] = []
+
+    def listen(event: EventMsg) -> None:
+        # dbt tells what went wrong in a macro to listeners only.
+        if event.info.name == "RunningOperationCaughtError":
+            errors.append(event.data.exc)
+
+    try:
+        invocation = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(
+            ["run-operation", macro, "--args", json.dumps(arguments), *_places(paths), *_QUIET]
+        )
+    finally:
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    if not invocation.success:
+        raise DbtError(_first_lines(errors[0] if errors else invocation.exception))
+
+
 class _Teller:
     """Tells progress: one line for each model as it ends, and for each failed test."""
 

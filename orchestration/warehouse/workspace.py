@@ -23,6 +23,12 @@ from orchestration.ingest.views import own_tables_state
 from orchestration.paths import PROJECT, Paths
 from orchestration.quality.passed import unchecked
 from orchestration.warehouse.lock import LockHeld, build_lock
+from orchestration.warehouse.registry import (
+    copy_tombstones,
+    last_erasure,
+    restore_registry,
+    save_registry,
+)
 from orchestration.warehouse.serving import read_meta
 
 _BUILT_SCHEMAS = (
@@ -55,7 +61,7 @@ class Workspace:
 
     @property
     def registry(self) -> Path:
-        """The folder that keeps the log of identities, should the warehouse be lost."""
+        """The folder that keeps the registry, should the warehouse be lost."""
         return self.warehouse.parent / "registry"
 
 
@@ -103,21 +109,27 @@ def is_up_to_date(paths: Paths, as_of: date) -> bool:
     published = read_meta(paths.serving)
     state = describe_state(paths, as_of)
     return all(published.get(key) == value for key, value in state.items()) and (
-        _are_own_tables_unchanged(paths)
+        _is_warehouse_unchanged(paths)
     )
 
 
-def _are_own_tables_unchanged(paths: Paths) -> bool:
-    """False as well when another process has the warehouse: what it finds there is not known."""
+def _is_warehouse_unchanged(paths: Paths) -> bool:
+    """True when its own tables are as they were, and nobody was erased since the last build.
+
+    False as well when another process has the warehouse: what it finds there is not known.
+    """
     try:
         with (
             build_lock(paths.lock, "a look for what is new", 0, lambda _line: None),
             duckdb.connect(str(paths.warehouse), read_only=True) as warehouse,
         ):
-            [(last,)] = warehouse.execute(
-                "select own_tables from meta.builds order by started_at desc limit 1"
+            [(own_tables, began)] = warehouse.execute(
+                "select own_tables, started_at from meta.builds order by started_at desc limit 1"
             ).fetchall()
-            return bool(own_tables_state(warehouse) == last)
+            erased_at = last_erasure(warehouse)
+            if erased_at is not None and erased_at > began:
+                return False
+            return bool(own_tables_state(warehouse) == own_tables)
     except (LockHeld, duckdb.Error):
         return False
 
@@ -134,9 +146,9 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
         warehouse.execute("create schema if not exists meta")
         warehouse.execute(_BUILDS)
-        _restore_registry(warehouse, workspace.registry)
+        restore_registry(warehouse, workspace.registry)
         if workspace.is_replay:
-            _copy_own_tables(paths.warehouse, warehouse)
+            _copy_from_main(paths.warehouse, warehouse)
         create_raw_views(warehouse, paths, load_contract())
         own_tables = own_tables_state(warehouse)
         reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version, own_tables)
@@ -151,8 +163,10 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
     return Start(started_at, last_load_id, tested_load_id, reason)
 
 
-def _copy_own_tables(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
-    """Give the warehouse of a replay the tables that the main one has in the schema raw_tables."""
+def _copy_from_main(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
+    """Give the warehouse of a replay what only the main one has: the tables of the schema
+    raw_tables, and who was erased, whenever that was.
+    """
     replay.execute("drop schema if exists raw_tables cascade")
     replay.execute("create schema raw_tables")
     replay.execute(f"attach {quote_text(str(source))} as main_warehouse (read_only)")
@@ -168,44 +182,17 @@ def _copy_own_tables(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
             f"create table raw_tables.{quote_name(name)} as "
             f"from main_warehouse.raw_tables.{quote_name(name)}"
         )
+    copy_tombstones("main_warehouse", replay)
     replay.execute("detach main_warehouse")
 
 
 def finish_build(workspace: Workspace, start: Start) -> None:
     """Note that the build that `start` began has built and tested all models."""
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
-        _save_registry(warehouse, workspace.registry)
+        save_registry(warehouse, workspace.registry)
         warehouse.execute(
             "update meta.builds set finished_at = ? where started_at = ?",
             [datetime.now(UTC).replace(tzinfo=None), start.started_at],
-        )
-
-
-def _save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Write the log entries that no file holds yet: a file per build, never written again."""
-    folder.mkdir(exist_ok=True)
-    saved = max((int(file.stem) for file in folder.glob("[0-9]*.parquet")), default=0)
-    [(last,)] = warehouse.execute("select max(build_number) from registry.identity_log").fetchall()
-    if last is None or last <= saved:
-        return
-    draft = folder / f".{last}.parquet"
-    warehouse.execute(
-        f"copy (from registry.identity_log where build_number > {saved}) "
-        f"to {quote_text(str(draft))} (compression zstd)"
-    )
-    draft.replace(folder / f"{last:08d}.parquet")
-
-
-def _restore_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Give a new warehouse the log that the files hold."""
-    standing = warehouse.execute(
-        "select 1 from duckdb_tables() where schema_name = 'registry'"
-    ).fetchall()
-    files = [str(file) for file in sorted(folder.glob("[0-9]*.parquet"))]
-    if files and not standing:
-        warehouse.execute("create schema if not exists registry")
-        warehouse.execute(
-            "create table registry.identity_log as from read_parquet($files)", {"files": files}
         )
 
 
@@ -272,20 +259,24 @@ def _reason_to_rebuild(
     """Why the incremental models cannot go on; None when they can."""
     builds = warehouse.execute(
         """
-        select finished_at, as_of, last_load_id, code_version, own_tables, is_full_refresh
+        select
+            finished_at, as_of, last_load_id, code_version, own_tables, is_full_refresh, started_at
         from meta.builds
         order by started_at desc
         """
     ).fetchall()
     if not builds:
         return "first build"
-    finished_at, last_as_of, last_load_id, last_version, last_own_tables, was_full = builds[0]
+    finished_at, last_as_of, last_load_id, last_version, last_own, was_full, began = builds[0]
     if finished_at is None and was_full:
         return "the last full build did not finish"
     if last_version != version:
         return "models, macros, seeds or project settings changed"
-    if last_own_tables != own_tables:
+    if last_own != own_tables:
         return "tables of the schema raw_tables changed"
+    erased_at = last_erasure(warehouse)
+    if erased_at is not None and erased_at > began:
+        return "customers were erased"
     if as_of < last_as_of:
         return f"as_of moves back from {last_as_of}"
     if not loads:

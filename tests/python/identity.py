@@ -194,7 +194,7 @@ def replay_of_log(warehouse: Path) -> list[tuple[Any, ...]]:
     """What the log, read from its first entry to its last, gets wrong about the present.
 
     An identifier with another customer than the log's last entry, an id that means no live customer
-    although it is not closed, a live customer whose id means another.
+    although it is neither closed nor erased, a live customer whose id means another.
     """
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         return connection.execute(
@@ -216,7 +216,7 @@ def replay_of_log(warehouse: Path) -> list[tuple[Any, ...]]:
             select 'id', ids.customer_id
             from marts.customer_id_history as ids
             left join live on ids.current_customer_id = live.customer_id
-            where (live.customer_id is null) <> (ids.status = 'closed')
+            where (live.customer_id is null) <> (ids.status in ('closed', 'erased'))
             union all
             select 'live', live.customer_id
             from live

@@ -20,9 +20,9 @@ Node = dict[str, Any]
 # What the models of a layer may read. Predictions stand between marts and segments, outside dbt.
 MAY_READ = {
     "staging": {"sources", "seeds"},
-    "entities": {"staging", "seeds", "entities"},
-    "identity": {"entities", "seeds", "identity", "sources"},
-    "marts": {"entities", "identity", "seeds", "marts"},
+    "entities": {"staging", "registry", "seeds", "entities"},
+    "identity": {"entities", "registry", "seeds", "identity"},
+    "marts": {"entities", "identity", "registry", "seeds", "marts"},
     "segments": {"marts", "seeds", "segments"},
     "audiences": {"marts", "segments"},
 }
@@ -52,7 +52,9 @@ class Project:
 
 
 def layer(node: Node) -> str:
-    """The folder below models/, or the kind of what is no model."""
+    """The folder below models/, or the kind of what is no model; the registry is no raw table."""
+    if node.get("source_name") == "registry":
+        return "registry"
     if node["resource_type"] == "model":
         return str(node["fqn"][1])
     return str(node["resource_type"]) + "s"

@@ -3,8 +3,10 @@
     the record included: an address that was changed still tells whose record it is.
     An order or a login of an account is a sighting on the record of the account, a receipt one on
     the record of its card, also when no row tells of the account or the card itself; only a
-    guest's order is a record of its own. Any system may tell of more identifiers of any record. Ids of accounts, cards and visitors carry the system that they
-    belong to (seeds/systems): the visitor that a shop's order names is the one of its web tool.
+    guest's order is a record of its own. Any system may tell of more identifiers of any record,
+    but nobody of a record that was erased. Ids of accounts, cards and visitors carry the system
+    that they belong to (seeds/systems): the visitor that a shop's order names is the one of its
+    web tool.
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
 
@@ -55,6 +57,12 @@ others as (
 systems as (
 
     select * from {{ ref('systems') }}
+
+),
+
+erased as (
+
+    select * from {{ source('registry', 'erased_records') }}
 
 ),
 
@@ -251,7 +259,9 @@ sightings as (
 
 seen as (
 
-    select * from sightings
+    select sightings.*
+    from sightings
+    anti join erased on {{ erased_record("sightings.record_key") }} = erased.record_hash
     {%- if is_incremental() %}
     union all
     select standing.*

@@ -3,7 +3,8 @@
     from the one to the other, or joins that were refused. New customers are no events; they are in
     marts.customer_id_history.
     A customer whose founder, the identifier that its id is made from, goes over is merged; where
-    the founder stays, what goes over was split off; where it goes to nobody, it was blocked.
+    the founder stays, what goes over was split off; where it goes to nobody, it was blocked, or
+    erased: the log has numbers below zero for what was erased.
 #}
 
 with history as (
@@ -29,6 +30,7 @@ moves as (
         history.build_number,
         history.as_of,
         case
+            when history.to_customer_id is null and bool_and(history.node < 0) then 'erased'
             when history.to_customer_id is null then 'blocked'
             when bool_or(founders.node is not null) then 'merged'
             else 'split'

@@ -2,7 +2,8 @@
     Grain: one row per customer id that was ever published, with the customer that it means now.
     A live id means itself. One that was merged away means the customer whom its founder, the
     identifier that it was made from, belongs to; where the founder joins nobody any more, whoever
-    has most of the identifiers that it had. Where none of these is left, it is closed.
+    has most of the identifiers that it had. Where none of these is left, it is closed. One of a
+    customer who was erased means that customer for ever, and nobody else.
 #}
 
 with history as (
@@ -90,15 +91,23 @@ main_heirs as (
 
 ),
 
+erased as (
+
+    select * from {{ source('registry', 'erased_customers') }}
+
+),
+
 final as (
 
     select
         published.customer_id,
         case
+            when erased.customer_id is not null then erased.current_customer_id
             when live.customer_id is not null then published.customer_id
             else main_heirs.heir_id
         end as current_customer_id,
         case
+            when erased.customer_id is not null then 'erased'
             when live.customer_id is not null then 'live'
             when main_heirs.heir_id is not null then 'merged'
             else 'closed'
@@ -108,6 +117,7 @@ final as (
     from published
     left join live on published.customer_id = live.customer_id
     left join main_heirs on published.customer_id = main_heirs.customer_id
+    left join erased on published.customer_id = erased.customer_id
     left join departures on published.customer_id = departures.customer_id
 
 )

@@ -4,7 +4,8 @@
     beyond its bounds, and how often:
     - monster: customers with more identifiers than identity_max_identifiers.
     - merged, moved or closed: more than identity_max_changed_percent of the customers whom
-      readers know, and at least 100, lost their id or went to somebody else.
+      readers know, and at least 100, lost their id or went to somebody else; those who were
+      erased are not counted.
     When it was meant, let it pass: make build ACCEPT=yes.
 #}
 {{ config(meta={'dagster': {'ref': {'name': 'identity_changes'}}}) }}
@@ -24,6 +25,12 @@ clusters as (
 log as (
 
     select * from {{ source('registry', 'identity_log') }}
+
+),
+
+erased as (
+
+    select * from {{ source('registry', 'erased_customers') }}
 
 ),
 
@@ -55,6 +62,7 @@ moved as (
 
     select count(distinct from_customer_id) as customer_count
     from changes
+    anti join erased on changes.from_customer_id = erased.customer_id
     where from_customer_id is distinct from to_customer_id
 
 ),
