@@ -6,7 +6,11 @@
     (macros/identity/keep_identity_log.sql); tests look at them before.
     The large relations have no import CTE: DuckDB writes one that is read twice out in full.
 #}
-{{ config(materialized='table') }}
+{{ config(
+    materialized='table',
+    pre_hook="{{ nodes_to_compare(ref('identity_identifiers'), ref('identity_clusters'), "
+             "source('registry', 'identity_log')) }}"
+) }}
 {%- set log = source('registry', 'identity_log') -%}
 {%- set clusters = ref('identity_clusters') -%}
 {%- set identifiers = ref('identity_identifiers') -%}
@@ -14,9 +18,7 @@
 
 with build as (
 
-    select
-        coalesce(max(build_number), 0) + 1 as build_number,
-        coalesce(max(load_id), -1) as logged_load_id
+    select coalesce(max(build_number), 0) + 1 as build_number
     from {{ log }}
 
 ),
@@ -26,18 +28,6 @@ refused_merges as (
     select * from {{ ref('identity_refused_merges') }}
 
 ),
-
-{% if not is_anew -%}
-touched as (
-
-    select node from {{ identifiers }}
-    where load_id > (select build.logged_load_id from build)
-    union
-    select node from {{ clusters }}
-    where load_id > (select build.logged_load_id from build)
-
-),
-{%- endif %}
 
 present as (
 
@@ -50,7 +40,7 @@ present as (
     from {{ identifiers }} as identifiers
     inner join {{ clusters }} as clusters on identifiers.node = clusters.node
     {% if not is_anew -%}
-    semi join touched on identifiers.node = touched.node
+    semi join nodes_to_compare on identifiers.node = nodes_to_compare.node
     {%- endif %}
 
 ),
@@ -59,14 +49,14 @@ logged as (
 
     select
         log.node,
-        log.status,
-        log.to_customer_id
+        arg_max(log.status, log.build_number) as status,
+        arg_max_null(log.to_customer_id, log.build_number) as to_customer_id
     from {{ log }} as log
     {% if not is_anew -%}
-    semi join touched on log.node = touched.node
+    semi join nodes_to_compare on log.node = nodes_to_compare.node
     {%- endif %}
     where log.other_node is null
-    qualify row_number() over (partition by log.node order by log.build_number desc) = 1
+    group by log.node
 
 ),
 
@@ -116,6 +106,24 @@ logged_pairs as (
 
 ),
 
+refused_nodes as (
+
+    select node_a as node from refused_merges
+    union
+    select node_b as node from refused_merges
+
+),
+
+ends as (
+
+    select
+        clusters.node,
+        clusters.customer_id
+    from {{ clusters }} as clusters
+    inner join refused_nodes on clusters.node = refused_nodes.node
+
+),
+
 refused as (
 
     select
@@ -132,8 +140,8 @@ refused as (
                 || refused_merges.held_b || ', at most ' || refused_merges.most
         end as reason
     from refused_merges
-    left join {{ clusters }} as ends_a on refused_merges.node_a = ends_a.node
-    left join {{ clusters }} as ends_b on refused_merges.node_b = ends_b.node
+    left join ends as ends_a on refused_merges.node_a = ends_a.node
+    left join ends as ends_b on refused_merges.node_b = ends_b.node
     left join logged_pairs
         on
             refused_merges.node_a = logged_pairs.node

@@ -5,7 +5,8 @@
     seen first. A merge keeps the older id, a split gives the newer part the id of its own founder
     back, and a rebuild from the same deliveries mints the same ids; that of a customer who was
     erased is never minted again. A component of devices alone is a visitor, not a customer.
-    An increment looks at the components that were touched and writes what became different.
+    An increment takes what stands of a component that only grew as its founder, looks at the rest
+    of what was touched anew, and writes what became different.
 #}
 {{ config(
     unique_key='node',
@@ -19,13 +20,7 @@
 -- depends_on: {{ ref('identity_decisions') }}
 -- depends_on: {{ ref('identity_refused_merges') }}
 
-with identifiers as (
-
-    select * from {{ ref('identity_identifiers') }}
-
-),
-
-rules as (
+with rules as (
 
     select * from {{ ref('identity_rules') }}
 
@@ -49,6 +44,41 @@ erased as (
 
 ),
 
+{% if is_incremental() -%}
+touched_parts as (
+
+    select component
+    from members
+    where component is not null
+    group by component
+
+),
+
+grown as (
+
+    select
+        standing.node,
+        components.component as part,
+        standing.founder_node,
+        standing.customer_id
+    from {{ ref('identity_components') }} as components
+    inner join touched_parts on components.component = touched_parts.component
+    inner join {{ this }} as standing on components.node = standing.node
+    where not components.{{ newly_loaded() }}
+
+),
+
+grown_founders as (
+
+    select
+        part,
+        founder_node
+    from grown
+    group by part, founder_node
+
+),
+{%- endif %}
+
 clusters as (
 
     select
@@ -62,9 +92,33 @@ clusters as (
             else members.component
         end as part
     from members
-    inner join identifiers on members.node = identifiers.node
+    inner join {{ ref('identity_identifiers') }} as identifiers on members.node = identifiers.node
     left join labels on members.node = labels.node
     where members.component is not null
+
+),
+
+candidates as (
+
+    select
+        part,
+        node,
+        tier,
+        delivered_on,
+        first_seen_at
+    from clusters
+    {%- if is_incremental() %}
+    union all
+    select
+        grown_founders.part,
+        identifiers.node,
+        identifiers.tier,
+        identifiers.delivered_on,
+        identifiers.first_seen_at
+    from grown_founders
+    inner join {{ ref('identity_identifiers') }} as identifiers
+        on grown_founders.founder_node = identifiers.node
+    {%- endif %}
 
 ),
 
@@ -74,7 +128,7 @@ founders as (
         part,
         node as founder_node,
         {{ minted_customer_id("node") }} as minted_id
-    from clusters
+    from candidates
     qualify row_number() over (
         partition by part order by delivered_on, first_seen_at, tier, node
     ) = 1
@@ -89,25 +143,60 @@ kinds as (
     from clusters
     inner join rules on clusters.id_type = rules.id_type
     group by clusters.part
+    {%- if is_incremental() %}
+    union all
+    select
+        part,
+        bool_or(customer_id is not null) as is_person
+    from grown
+    group by part
+    {%- endif %}
+
+),
+
+parts as (
+
+    select
+        founders.part,
+        founders.founder_node,
+        case
+            when bool_or(kinds.is_person)
+                then coalesce(min(erased.successor_id), founders.minted_id)
+        end as customer_id
+    from founders
+    inner join kinds on founders.part = kinds.part
+    left join erased on founders.minted_id = erased.customer_id
+    group by founders.part, founders.founder_node, founders.minted_id
+
+),
+
+nodes as (
+
+    select
+        members.node,
+        clusters.part
+    from members
+    left join clusters on members.node = clusters.node
+    {%- if is_incremental() %}
+    union all
+    select
+        node,
+        part
+    from grown
+    {%- endif %}
 
 ),
 
 arrived as (
 
     select
-        members.node,
-        founders.founder_node,
-        case
-            when kinds.is_person
-                then coalesce(erased.successor_id, founders.minted_id)
-        end as customer_id,
+        nodes.node,
+        parts.founder_node,
+        parts.customer_id,
         cast([] as varchar[]) as former_customer_ids,
         {{ this_load() }} as load_id
-    from members
-    left join clusters on members.node = clusters.node
-    left join founders on clusters.part = founders.part
-    left join kinds on clusters.part = kinds.part
-    left join erased on founders.minted_id = erased.customer_id
+    from nodes
+    left join parts on nodes.part = parts.part
 
 ),
 

@@ -2,7 +2,9 @@
     Grain: one row per identifier, with the connected component that it is in: all that is tied to
     it, over however many records. A component holds one customer, unless it breaks a limit: then
     identity.refused_merges says where it is cut.
-    An increment solves the components again that were touched, and writes all of each.
+    A component bears the lowest number of its nodes. An increment joins the components that new
+    ties lead between, solves those again in which something was taken away, and writes what became
+    different.
 #}
 {{ config(
     unique_key='node',
@@ -38,6 +40,22 @@ labels as (
 
 ),
 
+members as (
+
+    {% if is_incremental() -%}
+    select * from component_members
+    {%- else -%}
+    select
+        node,
+        node as stands_for,
+        true as is_to_write,
+        cast(null as bigint) as standing_component,
+        cast(null as boolean) as standing_breaks_a_limit
+    from identifiers
+    {%- endif %}
+
+),
+
 labelled as (
 
     select
@@ -46,13 +64,14 @@ labelled as (
         identifiers.limited_as,
         identifiers.holder,
         case
-            when identifiers.status = 'conducting' then coalesce(labels.label, identifiers.node)
-        end as component
-    from identifiers
-    {% if is_incremental() -%}
-    semi join component_members as members on identifiers.node = members.node
-    {%- endif %}
-    left join labels on identifiers.node = labels.node
+            when identifiers.status = 'conducting' then coalesce(labels.label, members.stands_for)
+        end as component,
+        members.is_to_write,
+        members.standing_component,
+        members.standing_breaks_a_limit
+    from members
+    inner join identifiers on members.node = identifiers.node
+    left join labels on members.stands_for = labels.node
 
 ),
 
@@ -94,6 +113,11 @@ final as (
         {{ this_load() }} as load_id
     from labelled
     left join to_cut on labelled.component = to_cut.component
+    where
+        labelled.is_to_write
+        or labelled.component is distinct from labelled.standing_component
+        or labelled.standing_breaks_a_limit
+        or to_cut.component is not null
 
 )
 
