@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from importlib import metadata
 from pathlib import Path
 
 import duckdb
@@ -206,7 +207,10 @@ def last_full_build(workspace: Workspace) -> str:
 
 
 def code_version(project: Path = PROJECT) -> str:
-    """A hash over all that decides what the models hold, data aside: the pepper of ids too."""
+    """A hash over all that decides what the models hold, data aside: the pepper of ids too.
+
+    So do the Python functions that the models call, and the libraries that these ask.
+    """
     digest = hashlib.sha256(os.environ.get("SEGMENT_OF_ONE_PEPPER", "").encode())
     for folder in ("models", "macros", "seeds"):
         for file in sorted((project / folder).rglob("*")):
@@ -214,6 +218,9 @@ def code_version(project: Path = PROJECT) -> str:
                 digest.update(str(file.relative_to(project)).encode())
                 digest.update(file.read_bytes())
     digest.update((project / "dbt_project.yml").read_bytes())
+    digest.update((project / "orchestration" / "warehouse" / "functions.py").read_bytes())
+    for library in ("phonenumbers", "email-validator", "idna"):
+        digest.update(f"{library} {metadata.version(library)}".encode())
     return digest.hexdigest()[:16]
 
 

@@ -16,6 +16,13 @@ class Rows:
     rows: list[tuple[Any, ...]]
 
 
+def compile_macro(folder: str, name: str, *arguments: str) -> str:
+    """The SQL of a macro that asks nothing of dbt or the warehouse."""
+    text = (PROJECT / "macros" / folder / f"{name}.sql").read_text()
+    module = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(text).module
+    return str(getattr(module, name)(*arguments))
+
+
 def run_macro(connection: duckdb.DuckDBPyConnection, name: str, *arguments: str) -> None:
     """Run a macro of macros/identity that works by statements alone."""
 
