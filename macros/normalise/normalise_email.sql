@@ -1,12 +1,10 @@
 {#
     A typed e-mail address in lower case without white space, its domain in ASCII (xn--...); NULL
-    when it is no address. Short addresses of plain letters are read here; everything else
-    (other alphabets, xn--, more than 64 characters, what looks wrong) by
-    orchestration/warehouse/functions. So nothing here decides what is an address, only what is
-    one for certain: two hyphens together and domains that no mail reaches are not.
+    when it is no address. Here is read what is plain: up to 64 ASCII characters, so that no part
+    is too long, no two hyphens together (xn--), a domain that mail can reach. All else is read by
+    orchestration/warehouse/functions.py: nothing below says what is no address.
 #}
 {% macro normalise_email(email) -%}
-    {#- An address of up to 64 characters has no part that is too long. -#}
     {%- set typed -%}
         lower(regexp_replace({{ email }}, '[\s\x{00a0}\x{200b}]+', '', 'g'))
     {%- endset -%}

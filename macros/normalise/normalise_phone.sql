@@ -1,15 +1,17 @@
 {#
-    A typed phone number as + and digits (E.164); NULL when it cannot be one. Any number without a
+    A typed phone number as + and digits (E.164); NULL when it cannot be one. A number without a
     calling code gets that of the brand's country, without one NULL: a guess would join strangers.
     International is what has a + or begins with 00, or with the brand's calling code and nine
     more digits.
-    What is written plainly, of a usual length of a country below, is read here; everything else
-    (other countries, prefixes, lengths; extensions, words) by orchestration/warehouse/functions.
-    So nothing below decides what is a number, only what is one for certain.
+    Here is read what is plain: signs between digits, a country and a length below. All else
+    (other countries, lengths and prefixes; words, extensions) is read by
+    orchestration/warehouse/functions.py: nothing below says what is no number.
     Args: phone as typed; calling_code like '48', may be NULL.
 #}
 {% macro normalise_phone(phone, calling_code) -%}
-    {#- Calling code, usual numbers of digits after it, country. -#}
+    {#- Calling code, usual numbers of digits after it, country; tests/python/test_normalisers.py
+        holds each against phonenumbers. Not here: Belarus, Luxembourg and San Marino, where a
+        number cannot be told from what is dialled before it. -#}
     {%- set plans = [
         ('1', [10], 'United States and Canada'),
         ('298', [6], 'Faroe Islands'),
@@ -61,7 +63,8 @@
         ('994', [9], 'Azerbaijan'),
         ('995', [9], 'Georgia')
     ] -%}
-    {#- Everywhere else a zero after the calling code is one that is dialled within the country. -#}
+    {#- A zero after the calling code is dialled within the country only. But it is a part of the
+        number in Italy, and half of the prefix 06 in Hungary. -#}
     {%- set zero_stays = ['36', '39'] -%}
     {%- set codes_before_zero = [] -%}
     {%- set numbers = [] -%}

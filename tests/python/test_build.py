@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,13 @@ def test_a_day_in_the_future_is_refused(tmp_path: Path) -> None:
 def test_another_pepper_is_another_build(monkeypatch: pytest.MonkeyPatch) -> None:
     before = code_version()
     monkeypatch.setenv("SEGMENT_OF_ONE_PEPPER", "another")
+    assert code_version() != before
+
+
+def test_another_version_of_a_library_is_another_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers and addresses are read otherwise by it: what stands has to be read again."""
+    before = code_version()
+    monkeypatch.setattr(metadata, "version", lambda library: f"{library} of tomorrow")
     assert code_version() != before
 
 
