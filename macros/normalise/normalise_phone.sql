@@ -79,7 +79,7 @@
         regexp_replace({{ phone }}, '[\s\x{00a0}()./-]+', '', 'g')
     {%- endset -%}
     {%- set typed -%}
-        regexp_replace({{ bare }}, '^\+?00', '+')
+        regexp_replace({{ bare }}, '^00', '+')
     {%- endset -%}
     coalesce(
         nullif(
@@ -87,11 +87,10 @@
                 regexp_replace(
                     case
                         when starts_with({{ typed }}, '+') then {{ typed }}
-                        when
-                            starts_with({{ bare }}, {{ calling_code }})
-                            and length({{ bare }}) >= length({{ calling_code }}) + 9
+                        when not starts_with({{ bare }}, {{ calling_code }})
+                            then '+' || {{ calling_code }} || {{ bare }}
+                        when length({{ bare }}) >= length({{ calling_code }}) + 9
                             then '+' || {{ bare }}
-                        else '+' || {{ calling_code }} || {{ bare }}
                     end,
                     '^\+({{ codes_before_zero | join("|") }})0',
                     '+\1'

@@ -179,7 +179,7 @@ def read_by_library(typed: str, calling_code: str) -> PhoneNumber | None:
 # From far too short to far too long.
 DIGITS = st.from_regex(r"[1-9][0-9]{1,16}", fullmatch=True)
 NUMBERS = st.lists(
-    st.tuples(st.sampled_from([*CODES, "1"]), st.sampled_from(["+", "", "0"]), DIGITS),
+    st.tuples(st.sampled_from([*CODES, "1"]), st.sampled_from(["+", "", "0", "code"]), DIGITS),
     min_size=30,
     max_size=100,
 )
@@ -192,12 +192,12 @@ def test_what_is_possible_is_what_the_library_says(
 ) -> None:
     expected: dict[Typed, str | None] = {}
     for code, prefix, digits in numbers:
-        if prefix == "" and digits.startswith(code) and len(digits) >= len(code) + 9:
-            continue  # The calling code of the brand, not the first digits of a number.
         region = phonenumbers.region_code_for_country_code(int(code))
         if prefix == "0" and phonenumbers.ndd_prefix_for_region(region, True) != "0":
             continue  # The library knows no such prefix there, and keeps the zero.
-        typed = f"+{code}{digits}" if prefix == "+" else prefix + digits
+        typed = {"+": f"+{code}", "code": code}.get(prefix, prefix) + digits
+        if typed.startswith(code) and len(typed) >= len(code) + 9:
+            continue  # The calling code of the brand, not the first digits of a number.
         number = read_by_library(typed, code)
         if number and number.italian_leading_zero:
             continue  # The library keeps the prefix when too few digits come after it.
@@ -222,13 +222,18 @@ def test_what_is_possible_is_what_the_library_says(
         ("8 029 491 19 11", "375", "+375294911911"),  # ... Belarus 80, ...
         ("8 (495) 123-45-67", "7", "+74951234567"),  # ... Russia 8, ...
         ("800 123 45 67", "7", "+78001234567"),
-        ("0 22 123 45 67", "48", "+48221234567"),  # ... Poland once 0.
+        ("0 22 123 45 67", "48", "+48221234567"),  # ... Poland once 0, ...
+        ("15060 27 12 34", "352", "+352271234"),  # ... Luxembourg the code of a carrier.
         ("+48 (0) 600 100 200", None, "+48600100200"),
         ("+0048 600 100 200", None, "+48600100200"),
         ("+49 00171 2345678", None, "+491712345678"),
         ("48600100200", "48", "+48600100200"),  # The calling code without a sign ...
         ("491712345678", "49", "+491712345678"),
-        ("49 69 12345", "49", "+49496912345"),  # ... is one before nine digits more.
+        ("49 30 1234567", "49", "+49301234567"),
+        ("49 30 1234567 x1", "49", "+49301234567"),
+        ("49 30 123456", "49", "+4930123456"),  # ... is one before nine digits more, ...
+        ("48 362 12 34", "48", "+48483621234"),  # ... and else where it is no number without.
+        ("4352 123 456", "43", "+434352123456"),
         ("77012345678", "7", "+77012345678"),
         ("7012345678", "7", "+77012345678"),
         ("600 100 200, 600 100 201", "48", "+48600100200"),
