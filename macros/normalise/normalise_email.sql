@@ -25,6 +25,6 @@
                     ''
                 )
         end,
-        email_by_library({{ email }})
+        case when {{ email }} is not null then email_by_library({{ email }}) end
     )
 {%- endmacro %}

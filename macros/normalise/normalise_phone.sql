@@ -99,6 +99,9 @@
             ),
             ''
         ),
-        phone_by_library({{ phone }}, coalesce({{ calling_code }}, ''))
+        case
+            when {{ phone }} is not null
+                then phone_by_library({{ phone }}, coalesce({{ calling_code }}, ''))
+        end
     )
 {%- endmacro %}
