@@ -133,12 +133,7 @@ refused as (
         ends_a.customer_id as from_customer_id,
         ends_b.customer_id as to_customer_id,
         false as is_founder,
-        case
-            when refused_merges.rule = 'kept apart' then 'a person keeps them apart'
-            else
-                refused_merges.rule || ': ' || refused_merges.held_a || ' and '
-                || refused_merges.held_b || ', at most ' || refused_merges.most
-        end as reason
+        refused_merges.reason
     from refused_merges
     left join ends as ends_a on refused_merges.node_a = ends_a.node
     left join ends as ends_b on refused_merges.node_b = ends_b.node

@@ -130,7 +130,8 @@ founders as (
         {{ minted_customer_id("node") }} as minted_id
     from candidates
     qualify row_number() over (
-        partition by part order by delivered_on, first_seen_at, tier, node
+        -- A decision of people (tier 0) does not rename the customer that it is about.
+        partition by part order by delivered_on, first_seen_at, tier = 0, tier, node
     ) = 1
 
 ),

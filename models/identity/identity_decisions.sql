@@ -1,7 +1,8 @@
 {#
-    Grain: one row per pair of hubs that people decided about, by records that are known by them
-    (seeds/identity_overrides). Records of one hub cannot be kept apart, and a pair that is both
-    joined and kept apart fails the test of the grain.
+    Grain: one row per pair of nodes that people decided about by records (seeds/identity_overrides).
+    Records that must be one join whom each is known by, its strongest identifier; those that
+    cannot be are kept apart themselves, whatever both hold. A test record is nobody's, whatever
+    was decided.
     All of them are looked up in every build: they are few.
 #}
 {{ config(materialized='table') }}
@@ -20,12 +21,27 @@ decided as (
 
 ),
 
-hubs as (
+held as (
 
-    select edges.*
+    select
+        edges.record_key,
+        edges.node,
+        identifiers.tier
     from {{ ref('identity_edges') }} as edges
+    inner join {{ ref('identity_identifiers') }} as identifiers on edges.node = identifiers.node
     semi join decided on edges.record_key = decided.record_key
-    where edges.node = edges.hub_node
+    where edges.hub_node is not null
+
+),
+
+ends as (
+
+    select
+        record_key,
+        first(node order by tier = 0 asc, tier asc, node asc) as known_by,
+        first(node order by tier asc, node asc) as itself
+    from held
+    group by record_key
 
 ),
 
@@ -33,13 +49,14 @@ final as (
 
     select
         overrides.link,
-        left_hubs.node as node_a,
-        right_hubs.node as node_b
+        case overrides.link when 'must' then left_ends.known_by else left_ends.itself end as node_a,
+        case overrides.link when 'must' then right_ends.known_by else right_ends.itself end
+            as node_b
     from overrides
-    inner join hubs as left_hubs on overrides.left_record = left_hubs.record_key
-    inner join hubs as right_hubs on overrides.right_record = right_hubs.record_key
-    where left_hubs.node <> right_hubs.node
-    group by overrides.link, left_hubs.node, right_hubs.node
+    inner join ends as left_ends on overrides.left_record = left_ends.record_key
+    inner join ends as right_ends on overrides.right_record = right_ends.record_key
+    where left_ends.known_by <> right_ends.known_by or overrides.link = 'cannot'
+    group by all
 
 )
 

@@ -76,11 +76,7 @@ seen as (
             else identifiers.status
         end as standing,
         case
-            when refused_merges.rule = 'kept apart' then 'a person keeps them apart'
-            when refused_merges.node_a is not null
-                then
-                    refused_merges.rule || ': ' || refused_merges.held_a || ' and '
-                    || refused_merges.held_b || ', at most ' || refused_merges.most
+            when refused_merges.node_a is not null then refused_merges.reason
             when edges.hub_node is null and sightings.last_seen_at < identifiers.conducts_since
                 then
                     'too long ago: it joins what was seen since '

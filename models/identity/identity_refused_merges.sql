@@ -42,7 +42,13 @@ final as (
         refused.most,
         refused.held_a,
         refused.held_b,
-        ties.record_count
+        ties.record_count,
+        case
+            when refused.rule = 'kept apart' then 'a person keeps them apart'
+            else
+                refused.rule || ': ' || refused.held_a || ' and ' || refused.held_b
+                || ', at most ' || refused.most
+        end as reason
     from refused
     inner join ties on refused.node_a = ties.node_a and refused.node_b = ties.node_b
 

@@ -108,6 +108,21 @@ def deliver(warehouse: Path, sightings: Sequence[Sighting]) -> None:
         )
         connection.execute(
             """
+            insert into seen by name
+            select
+                record_key, source_system, source_entity, source_record_id,
+                'record' as id_type, record_key as id_value,
+                min(first_seen_at) as first_seen_at, max(last_seen_at) as last_seen_at,
+                min(delivered_on) as delivered_on, max(load_id) as load_id
+            from seen
+            where record_key in (
+                select unnest([left_record, right_record]) from reference.identity_overrides
+            )
+            group by all
+            """
+        )
+        connection.execute(
+            """
             update entities.identifier_sightings as standing
             set
                 first_seen_at = least(standing.first_seen_at, seen.first_seen_at),

@@ -17,6 +17,7 @@ from tests.python.identity import (
     decide,
     deliver,
     empty_warehouse,
+    forget,
     refused_rules,
     replay_of_log,
     resolve,
@@ -176,6 +177,37 @@ def test_decisions_of_people_win_over_every_rule(
     assert customers["shop:accounts:A1"] == customers["shop:accounts:A2"]
     assert customers["shop:accounts:A3"] != customers["shop:orders:O4"]
     assert refused_rules(warehouse) == {"kept apart"}
+
+
+def test_a_decision_holds_whatever_the_records_hold(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
+    """Two orders of one address are kept apart, one at a kiosk is joined, and no id changes."""
+    warehouse = empty_warehouse(demo, tmp_path / "held" / "warehouse.duckdb")
+    sightings = [
+        *[Sighting(f"shop:orders:O{number}", "email", "anna@home.pl", 1) for number in (1, 2)],
+        Sighting("shop:orders:O3", "email", "info@home.pl", 1),
+        Sighting("shop:accounts:A4", "account", "shop:A4", 1),
+    ]
+    deliver(warehouse, sightings)
+    resolve(manifest, warehouse, 1, tmp_path)
+    before = dict(customers_of_records(warehouse))
+    assert before["shop:orders:O1"] == before["shop:orders:O2"]
+    decide(
+        warehouse,
+        [
+            ("cannot", "shop:orders:O1", "shop:orders:O2"),
+            ("must", "shop:orders:O3", "shop:accounts:A4"),
+        ],
+    )
+    deliver(warehouse, sightings)
+    forget(warehouse)
+    resolve(manifest, warehouse, 1, tmp_path, "build")
+    after = dict(customers_of_records(warehouse))
+    assert after["shop:orders:O3"] == after["shop:accounts:A4"] == before["shop:accounts:A4"]
+    apart = [after["shop:orders:O1"], after["shop:orders:O2"]]
+    assert len(set(apart)) == 2
+    assert before["shop:orders:O1"] in apart
 
 
 def test_a_number_that_went_to_a_stranger_joins_no_more(

@@ -83,6 +83,8 @@ def test_a_monster_is_stopped_until_a_person_lets_it_pass(
     assert events(warehouse) == set()
     resolve(manifest, warehouse, 2, tmp_path, "build", accept=True)
     assert events(warehouse) == {(2, "merged", 299)}
+    deliver(warehouse, [Sighting(people[0], "email", "another@home.pl", 3)])
+    resolve(manifest, warehouse, 3, tmp_path, "build")
 
 
 def test_an_id_whose_identifiers_join_nobody_any_more_is_closed(

@@ -4,7 +4,8 @@
     An order or a login of an account is a sighting on the record of the account, a receipt one on
     the record of its card, also when no row tells of the account or the card itself; only a
     guest's order is a record of its own. Any system may tell of more identifiers of any record,
-    but nobody of a record that was erased. Ids of accounts, cards and visitors carry the system
+    but nobody of a record that was erased. A record that people decided about is an identifier
+    itself: it can be joined or kept apart whatever else it holds. Ids of accounts, cards and visitors carry the system
     that they belong to (seeds/systems): the visitor that a shop's order names is the one of its
     web tool.
 #}
@@ -63,6 +64,20 @@ systems as (
 erased as (
 
     select * from {{ source('registry', 'erased_records') }}
+
+),
+
+overrides as (
+
+    select * from {{ ref('identity_overrides') }}
+
+),
+
+decided as (
+
+    select left_record as record_key from overrides
+    union
+    select right_record as record_key from overrides
 
 ),
 
@@ -257,10 +272,39 @@ sightings as (
 
 ),
 
+decided_sightings as (
+
+    select
+        sightings.record_key,
+        sightings.source_system,
+        sightings.source_entity,
+        sightings.source_record_id,
+        'record' as id_type,
+        sightings.record_key as id_value,
+        min(sightings.first_seen_at) as first_seen_at,
+        max(sightings.last_seen_at) as last_seen_at,
+        min(sightings.delivered_on) as delivered_on,
+        max(sightings.load_id) as load_id
+    from sightings
+    semi join decided on sightings.record_key = decided.record_key
+    group by
+        sightings.record_key, sightings.source_system, sightings.source_entity,
+        sightings.source_record_id
+
+),
+
+all_sightings as (
+
+    select * from sightings
+    union all
+    select * from decided_sightings
+
+),
+
 seen as (
 
     select sightings.*
-    from sightings
+    from all_sightings as sightings
     anti join erased on {{ erased_record("sightings.record_key") }} = erased.record_hash
     {%- if is_incremental() %}
     union all

@@ -2,7 +2,8 @@
     A night in which identity goes wrong must not reach readers: an identifier that everybody
     types joins strangers, a changed rule splits families. A failing row is what this build did
     beyond its bounds, and how often:
-    - monster: customers with more identifiers than identity_max_identifiers.
+    - monster: customers who came to more identifiers than identity_max_identifiers, devices and
+      cookies left out: a browser that forgets makes a new one every week.
     - merged, moved or closed: more than identity_max_changed_percent of the customers whom
       readers know, and at least 100, lost their id or went to somebody else; those who were
       erased are not counted.
@@ -40,21 +41,48 @@ known as (
 
 ),
 
-changed as (
+person_nodes as (
 
-    select clusters.customer_id
+    select identifiers.node
+    from {{ ref('identity_identifiers') }} as identifiers
+    inner join {{ ref('identity_rules') }} as rules on identifiers.id_type = rules.id_type
+    where rules.is_person
+
+),
+
+arrivals as (
+
+    select
+        changes.to_customer_id as customer_id,
+        count(*) as identifier_count
+    from changes
+    semi join person_nodes on changes.node = person_nodes.node
+    where changes.to_customer_id is not null
+    group by changes.to_customer_id
+
+),
+
+sizes as (
+
+    select
+        clusters.customer_id,
+        count(*) as identifier_count
     from clusters
-    semi join changes on clusters.node = changes.node
+    semi join arrivals on clusters.customer_id = arrivals.customer_id
+    semi join person_nodes on clusters.node = person_nodes.node
+    group by clusters.customer_id
 
 ),
 
 monsters as (
 
-    select clusters.customer_id
-    from clusters
-    semi join changed on clusters.customer_id = changed.customer_id
-    group by clusters.customer_id
-    having count(*) > {{ var("identity_max_identifiers") }}
+    select sizes.customer_id
+    from sizes
+    inner join arrivals on sizes.customer_id = arrivals.customer_id
+    where
+        sizes.identifier_count > {{ var("identity_max_identifiers") }}
+        and sizes.identifier_count - arrivals.identifier_count
+        <= {{ var("identity_max_identifiers") }}
 
 ),
 

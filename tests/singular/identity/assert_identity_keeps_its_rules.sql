@@ -12,7 +12,7 @@
     - too much for a customer: a customer holds more than max_holders allows, and no decision of a
       person joined that.
     - kept apart, but joined: two records that seeds/identity_overrides keeps apart are of one
-      customer. Where both hang on one identifier only, block that instead.
+      customer.
     - must be one, but are two: two records that the seed joins are of different customers, since
       it keeps apart what it joins over others.
     Records are looked at whose customer gained or lost something since the last test: all records
