@@ -224,6 +224,7 @@ _MADE = (
     "serving.duckdb",
     "replays",
     "registry",
+    "linkage",
     "truth",
     "reports",
     "logs",
@@ -276,6 +277,7 @@ def _is_known(error: Exception) -> bool:
         "PublishError",
         "ContractError",
         "LoadError",
+        "LinkageError",
     )
 
 

@@ -64,6 +64,11 @@ class Paths:
         return self.data / "truth"
 
     @property
+    def linkage_model(self) -> Path:
+        """The linkage model that was trained on this folder's customers; it need not be there."""
+        return self.data / "linkage" / "model.json"
+
+    @property
     def reports(self) -> Path:
         """Pages and documents that people look at."""
         return self.data / "reports"

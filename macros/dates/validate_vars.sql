@@ -11,6 +11,10 @@
                 "reporting_currency must be an ISO 4217 code like EUR, it is '"
                 ~ var("reporting_currency") ~ "'") }}
         {%- endif -%}
+        {%- if var("linkage") is not boolean -%}
+            {{ exceptions.raise_compiler_error(
+                "linkage must be true or false, it is '" ~ var("linkage") ~ "'") }}
+        {%- endif -%}
         {%- set numbers = [
             "rfm_window_days", "rfm_min_buyers", "session_gap_minutes", "identity_max_identifiers",
             "identity_max_changed_percent", "household_max_customers"

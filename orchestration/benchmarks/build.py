@@ -183,6 +183,7 @@ def _build_with_dbt(paths: Paths) -> None:
         start.last_load_id,
         None,
         False,
+        False,
         lambda _line: None,
         [note],
     )
@@ -204,20 +205,21 @@ def _build_bare(paths: Paths) -> None:
     ) as connection:
         connection.execute("set TimeZone = 'UTC'")
         create_raw_views(connection, paths, load_contract())
-        _copy_seeds(connection, source)
+        _copy_inputs(connection, source)
         for statement in json.loads(_statements_file(paths).read_text()):
             if _is_work(statement):
                 connection.execute(statement).fetchall()
 
 
-def _copy_seeds(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
+def _copy_inputs(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
+    """What no statement of the dbt build makes: the seeds, and the one model in Python."""
     connection.execute(f"attach '{source}' as built (read_only)")
-    connection.execute("create schema reference")
-    for (name,) in connection.execute(
-        "select table_name from duckdb_tables() "
-        "where database_name = 'built' and schema_name = 'reference'"
+    connection.execute("create schema reference; create schema linkage")
+    for schema, name in connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = 'built' and "
+        "(schema_name = 'reference' or (schema_name, table_name) = ('linkage', 'predictions'))"
     ).fetchall():
-        connection.execute(f"create table reference.{name} as from built.reference.{name}")
+        connection.execute(f"create table {schema}.{name} as from built.{schema}.{name}")
     connection.execute("detach built")
 
 
@@ -225,7 +227,8 @@ def _is_work(statement: str) -> bool:
     text = statement.split("*/", 1)[-1].strip().lower()
     if not text or text.startswith(_OVERHEAD):
         return False
-    return '"reference"' not in text.split("(", 1)[0].split(" as ", 1)[0]
+    target = text.split("(", 1)[0].split(" as ", 1)[0]
+    return '"reference"' not in target and '"linkage"."predictions' not in target
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.ingest.ledger import read_ledger
+from orchestration.linkage import model as linkage
 from orchestration.paths import Paths
 from orchestration.run import FRESHNESS, BuildRun
 from orchestration.warehouse import dbt, serving
@@ -75,6 +76,9 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
         run: dg.ResourceParam[BuildRun],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         workspace = run.workspace
+        links = linkage.is_on()
+        if links:
+            linkage.require_splink()
         start = start_build(workspace, paths, read_ledger(paths))
         if start.reason:
             run.progress(f"everything is built anew: {start.reason}")
@@ -87,6 +91,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 start.last_load_id,
                 start.tested_load_id,
                 run.accepts_failed_checks,
+                links,
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))

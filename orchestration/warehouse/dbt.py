@@ -60,13 +60,15 @@ def build(
     load_id: int,
     tested_load_id: int | None,
     accept_identity_changes: bool,
+    links: bool,
     progress: Callable[[str], None],
     listeners: Sequence[Callable[[EventMsg], None]] = (),
 ) -> list[NodeResult]:
     """Build and test all seeds, models and data tests in `warehouse` as of a date and a load.
 
     Rows of loads up to `tested_load_id` passed their tests in an earlier build. With
-    `accept_identity_changes` a build may merge or move as many customers as it likes.
+    `accept_identity_changes` a build may merge or move as many customers as it likes; with
+    `links` it links those who are probably one person.
 
     Unit tests are left out: they test the code, not the data. Returns one result a node, also
     when some failed; raises DbtError when dbt could not even begin. `listeners` hear every
@@ -78,6 +80,7 @@ def build(
         "load_id": load_id,
         "tested_load_id": tested_load_id,
         "accept_identity_changes": accept_identity_changes,
+        "linkage": links,
     }
     # dbt scans the environment for secrets at every line that it logs: no lines, no scans.
     arguments = [

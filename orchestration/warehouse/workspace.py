@@ -21,6 +21,7 @@ from orchestration.ingest.ledger import Load, read_ledger
 from orchestration.ingest.loader import create_raw_views, find_new_files
 from orchestration.ingest.sql import quote_name, quote_text
 from orchestration.ingest.views import own_tables_state
+from orchestration.linkage import model as linkage
 from orchestration.paths import PROJECT, Paths
 from orchestration.quality.passed import unchecked
 from orchestration.warehouse.lock import LockHeld, build_lock
@@ -33,7 +34,7 @@ from orchestration.warehouse.registry import (
 from orchestration.warehouse.serving import read_meta
 
 _BUILT_SCHEMAS = (
-    *("reference", "staging", "entities", "identity"),
+    *("reference", "staging", "entities", "identity", "linkage"),
     *("marts", "pii", "segments", "audiences"),
 )
 
@@ -91,12 +92,13 @@ def choose_workspace(paths: Paths, as_of: date) -> Workspace:
 
 
 def describe_state(paths: Paths, as_of: date) -> dict[str, str]:
-    """What a published version was built from: the day, the code and the last load."""
+    """What a published version was built from: the day, the code, the last load, the links."""
     last_load_id = max((load.load_id for load in read_ledger(paths)), default=0)
     return {
         "as_of": as_of.isoformat(),
         "code_version": code_version(),
         "last_load_id": str(last_load_id),
+        "linkage": linkage.describe(paths),
     }
 
 

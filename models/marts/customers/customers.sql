@@ -99,6 +99,12 @@ lifecycle as (
 
 ),
 
+links as (
+
+    select * from {{ ref('customer_links') }}
+
+),
+
 rfm as (
 
     select * from {{ ref('customer_rfm') }} where brand_id is null
@@ -239,6 +245,7 @@ final as (
 
     select
         known.customer_id,
+        coalesce(links.customer_id_linked, known.customer_id) as customer_id_linked,
         known.first_seen_at,
         held_records.account_created_at,
         known.has_card,
@@ -295,6 +302,7 @@ final as (
     left join engagement on known.customer_id = engagement.customer_id
     left join lifecycle on known.customer_id = lifecycle.customer_id
     left join rfm on known.customer_id = rfm.customer_id
+    left join links on known.customer_id = links.customer_id
 
 )
 

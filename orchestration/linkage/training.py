@@ -1,0 +1,83 @@
+"""Learns what agreement in each comparison is worth, from the records themselves."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+from splink import Linker, block_on
+
+from orchestration.linkage.model import LinkageModel
+from orchestration.linkage.plan import Plan
+from orchestration.linkage.splink_session import splink_session
+
+_SEED = 1
+_MOST_PAIRS = 2e6
+_DIGITS = 6
+
+# What clean data never showed still happens: nobody's first typing error may weigh like a proof.
+_LEAST_M, _LEAST_U = 0.005, 1e-6
+
+
+@contextmanager
+def trained(
+    records: duckdb.DuckDBPyRelation, connection: duckdb.DuckDBPyConnection, plan: Plan
+) -> Iterator[Linker]:
+    """Splink's linker over `records` with probabilities learnt from them, for charts as well.
+
+    Nothing is labelled: what agrees by chance is learnt from pairs at random, what agrees in
+    true pairs by expectation maximisation over pairs that agree in the columns of `learn_from`.
+    """
+    settings = {
+        "link_type": "dedupe_only",
+        "unique_id_column_name": plan.key,
+        "comparisons": plan.comparisons,
+        "retain_matching_columns": True,
+        "retain_intermediate_calculation_columns": True,
+    }
+    with splink_session(records, connection, settings, plan.blocks, plan.largest_block) as linker:
+        linker.training.estimate_probability_two_random_records_match(
+            [block_on(*columns) for columns in plan.certain], recall=plan.recall
+        )
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=_MOST_PAIRS, seed=_SEED, min_count_per_level=None, num_chunks=1
+        )
+        for columns in plan.learn_from:
+            linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
+        yield linker
+
+
+def as_model(linker: Linker, plan: Plan, version: str, trained_on: str) -> LinkageModel:
+    """What the linker learnt, as a file keeps it: to six digits, which no order of rows changes."""
+    settings = linker.misc.save_model_to_json()
+    for changing in ("linker_uid", "blocking_rules_to_generate_predictions"):
+        settings.pop(changing, None)
+    for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"][1:]:
+            _complete(level)
+    return LinkageModel(
+        version=version,
+        trained_on=trained_on,
+        review_weight=plan.review_weight,
+        merge_weight=plan.merge_weight,
+        blocks=plan.blocks,
+        largest_block=plan.largest_block,
+        personal=plan.personal,
+        home=plan.home,
+        settings=json.loads(json.dumps(settings), parse_float=_rounded),
+    )
+
+
+def _complete(level: dict[str, Any]) -> None:
+    """Give a level the probabilities that the records were too few or too clean to show."""
+    m, u = level.get("m_probability"), level.get("u_probability")
+    if m is None and u is None:
+        # Nobody reached it: it tells nothing.
+        m = u = _LEAST_M
+    level["m_probability"] = max(m or 0, _LEAST_M)
+    level["u_probability"] = max(u or 0, _LEAST_U)
+
+
+def _rounded(number: str) -> float:
+    return float(f"{float(number):.{_DIGITS}g}")
