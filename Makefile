@@ -7,7 +7,7 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain ui bench test lint clean setup
+.PHONY: help demo build recipe query explain train ui bench test lint clean setup
 .DEFAULT_GOAL := help
 
 help: ## Say what each command does
@@ -41,10 +41,13 @@ query: setup ## Query what was published (SQL="select ..." AS_OF=date of a repla
 explain: setup ## Say why records are one customer, or two (WHO="customer" or WHO="record record")
 	@$(RUN) explain $(WHO)
 
+train: setup ## Learn the linkage model anew from the customers of the last build
+	@$(RUN) train
+
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build, identity or accuracy; SIZE=200000)
+bench: setup ## Run a benchmark and print its figures (NAME=build, identity, accuracy or linkage; SIZE=200000)
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test

@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="why records are one customer, or two")
     explain.add_argument("names", nargs="+", metavar="customer or record")
     explain.set_defaults(command=_explain)
+    train = commands.add_parser("train", help="learn the linkage model anew from the last build")
+    train.set_defaults(command=_train)
     ui = commands.add_parser("ui", help="open Dagster's UI")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
@@ -162,6 +164,22 @@ def _explain(arguments: argparse.Namespace, paths: Paths) -> None:
         sys.stdout.write(explain(paths.warehouse, arguments.names) + "\n")
     except UnknownNameError as error:
         raise UsageError(str(error)) from None
+
+
+def _train(_arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.launch import train_linkage
+
+    if not paths.warehouse.exists():
+        raise UsageError(
+            f"{paths.warehouse} is not there: build it first (make demo or make build)"
+        )
+    told = train_linkage(paths, _progress())
+    for name in ("version", "customers", "merge_weight", "cluster_precision", "cluster_recall"):
+        sys.stdout.write(f"{name.replace('_', ' '):<20}{told[name].value}\n")
+    sys.stdout.write(
+        f"Charts: {paths.reports / 'linkage'}\n"
+        f"{paths.linkage_model} is what builds link by; remove it to link by the project's own\n"
+    )
 
 
 def _ui(arguments: argparse.Namespace, paths: Paths) -> None:

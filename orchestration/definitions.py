@@ -3,6 +3,7 @@
 import dagster as dg
 
 from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, landing_spec
+from orchestration.linkage.assets import build_linkage_model_asset
 from orchestration.paths import Paths
 from orchestration.run import build_run_resource
 from orchestration.warehouse import dbt
@@ -38,12 +39,22 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
         ),
         description="Build past days again, each in data/replays/<date>, as they were then.",
     )
+    linkage_model = build_linkage_model_asset()
+    train_linkage = dg.define_asset_job(
+        "train_linkage",
+        selection=[linkage_model],
+        executor_def=dg.in_process_executor,
+        description="Learn the linkage model anew from the customers of the last build.",
+    )
     daily = dg.ScheduleDefinition(
         name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
     )
     return dg.Definitions(
-        assets=[landing_spec(), *registry_specs(manifest), raw_tables, dbt_models, serving],
-        jobs=[build, replay],
+        assets=[
+            *(landing_spec(), *registry_specs(manifest)),
+            *(raw_tables, dbt_models, linkage_model, serving),
+        ],
+        jobs=[build, replay, train_linkage],
         schedules=[daily],
         sensors=[build_landing_sensor(build.name)],
         resources=resources or {"run": build_run_resource()},

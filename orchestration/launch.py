@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -41,22 +42,47 @@ def run_build(
     result is and the seconds of each step. Raises BuildError when a step fails: readers then
     keep what was published last.
     """
+    config = {"as_of": as_of.isoformat(), "accept": accept}
+    run, _ = _run_job("build", config, paths, progress, wait_seconds)
+    return run
+
+
+def train_linkage(
+    paths: Paths, progress: Callable[[str], None]
+) -> dict[str, dg.MetadataValue[Any]]:
+    """Run the job `train_linkage` on the last build; what it tells of the model, by name.
+
+    Raises BuildError when it fails: the model before then stays.
+    """
+    _, result = _run_job("train_linkage", {}, paths, progress, wait_seconds=600)
+    [made] = result.asset_materializations_for_node("linkage__model")
+    return dict(made.metadata)
+
+
+def _run_job(
+    name: str,
+    config: dict[str, Any],
+    paths: Paths,
+    progress: Callable[[str], None],
+    wait_seconds: float,
+) -> tuple[BuildRun, dg.ExecuteInProcessResult]:
+    """Run a job in this process, `config` being that of the resource `run`."""
     dagster_home(paths)
     runs: list[BuildRun] = []
     run = build_run_resource(progress, runs.append, wait_seconds)
-    job = build_definitions({"run": run}).resolve_job_def("build")
+    job = build_definitions({"run": run}).resolve_job_def(name)
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
             run_config={
-                "resources": {"run": {"config": {"as_of": as_of.isoformat(), "accept": accept}}},
+                "resources": {"run": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )
     if not result.success:
         raise BuildError(_why(result, paths))
-    return runs[0]
+    return runs[0], result
 
 
 def _copy_as_a_whole(source: Path, target: Path) -> None:

@@ -47,16 +47,21 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     }
 
 
-def measure(warehouse: Path, truth: Path) -> Accuracy:
-    """Compare identity.records with the persons of record_person.parquet."""
+def measure(warehouse: Path, truth: Path, column: str = "customer_id") -> Accuracy:
+    """Compare identity.records with the persons of record_person.parquet.
+
+    `column` of marts.customers names the customer: customer_id or customer_id_linked.
+    """
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         [(precision, recall)] = connection.execute(
             f"""
             with profiles as (
-                select records.customer_id, persons.person_id
+                select customers.{column} as customer_id, persons.person_id
                 from read_parquet('{truth}/record_person.parquet') as persons
                 inner join identity.records as records
                     using (source_system, source_entity, source_record_id)
+                left join marts.customers as customers
+                    on records.customer_id = customers.customer_id
                 where persons.source_entity in ('accounts', 'loyalty_cards', 'contacts')
             ),
             met as (

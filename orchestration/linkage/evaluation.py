@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import duckdb
+
 Link = tuple[str, str, float]
 
 
@@ -28,16 +30,11 @@ class Accuracy:
 
     @property
     def recall(self) -> float:
-        """Of the pairs that exist, those that were found."""
+        """Of the pairs that exist, those that were found; 1 when none exists."""
         return self.right / self.existing if self.existing else 1.0
 
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return self.f(1)
-
     def f(self, beta: float) -> float:
-        """Weighted harmonic mean, in which recall counts `beta` times as much as precision."""
+        """Weighted harmonic mean of both, in which recall counts `beta` times as much."""
         total = self.precision * beta**2 + self.recall
         return (1 + beta**2) * self.precision * self.recall / total if total else 0.0
 
@@ -53,9 +50,7 @@ def cluster_accuracy(truth: Mapping[str, str], links: Iterable[Link]) -> list[Ac
     existing = sum(count * (count - 1) // 2 for count in Counter(truth.values()).values())
     found = right = 0
     curve = []
-    for weight, of_weight in groupby(
-        sorted(links, key=lambda link: -link[2]), lambda link: link[2]
-    ):
+    for weight, of_weight in groupby(sorted(links, key=_weight, reverse=True), _weight):
         for one, other, _ in of_weight:
             small, large = sorted((clusters[one], clusters[other]), key=len)
             if small is large:
@@ -70,6 +65,17 @@ def cluster_accuracy(truth: Mapping[str, str], links: Iterable[Link]) -> list[Ac
     return curve
 
 
+def clusters(links: Iterable[Link]) -> list[list[str]]:
+    """The records that links bring together, each cluster once."""
+    found: dict[str, list[str]] = {}
+    for one, other, _ in links:
+        small, large = sorted((found.get(one, [one]), found.get(other, [other])), key=len)
+        if small is not large:
+            large.extend(small)
+            found.update(dict.fromkeys(large, large))
+    return list({id(cluster): cluster for cluster in found.values()}.values())
+
+
 def _weight(link: Link) -> float:
     return link[2]
 
@@ -79,6 +85,50 @@ def at_weight(curve: Sequence[Accuracy], weight: float) -> Accuracy:
     return [accuracy for accuracy in curve if accuracy.weight >= weight][-1]
 
 
-def best_weight(curve: Sequence[Accuracy]) -> float:
-    """The weight from which on linking is best, when precision counts twice as much as recall."""
-    return max(curve, key=lambda accuracy: (accuracy.f(0.5), accuracy.weight)).weight
+def best_weight(curve: Sequence[Accuracy], least: float) -> float:
+    """From where on linking is best, at `least` or above; precision counts twice as much.
+
+    Of weights that are equally good the highest.
+    """
+    return max(
+        (accuracy for accuracy in curve if accuracy.weight >= least),
+        key=lambda accuracy: (accuracy.f(0.5), accuracy.weight),
+    ).weight
+
+
+def hide_identifiers(profiles: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Records whose customer is known, as if each were a customer who shares no identifier.
+
+    `profiles` are those of linkage.profiles. The column customer_id names the record, truth the
+    customer; an e-mail or phone that stands on several records is hidden on all of them. Customers
+    of one record are left out: with them would come many whom identity takes for two, and what
+    linkage finds of those would count as wrong.
+    """
+    return profiles.query("profiles", _HIDDEN)
+
+
+_HIDDEN = """
+with counted as (
+    select
+        *,
+        count(*) over (partition by customer_id) as records,
+        count(*) over (partition by email_name, email_domain) as email_records,
+        count(*) over (partition by phone) as phone_records
+    from profiles
+)
+
+select
+    record_key as customer_id,
+    customer_id as truth,
+    given_name,
+    family_name,
+    birth_date,
+    case when email_records = 1 then email_name end as email_name,
+    case when email_records = 1 then email_domain end as email_domain,
+    case when phone_records = 1 then phone end as phone,
+    street,
+    postal_code,
+    city
+from counted
+where records > 1
+"""

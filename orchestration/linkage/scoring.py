@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from orchestration.linkage.evaluation import Link
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.predictions import SCHEMA
 from orchestration.linkage.splink_session import splink_session
@@ -30,6 +31,13 @@ def score(
         weighed = predictions.as_duckdbpyrelation().project(_weights(model))
         decided = weighed.project(_decisions(model))
         return decided.query("decided", _LISTED.format(model=model)).to_arrow_table().cast(SCHEMA)
+
+
+def links_of(scored: pa.Table) -> list[Link]:
+    """The pairs that a model links, with the weight that decides."""
+    columns = ("id_a", "id_b", "link_weight", "decision")
+    rows = zip(*(scored.column(name).to_pylist() for name in columns), strict=True)
+    return [(one, other, weight) for one, other, weight, decision in rows if decision == "linked"]
 
 
 _LISTED = """

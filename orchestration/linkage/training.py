@@ -1,12 +1,10 @@
 """Learns what agreement in each comparison is worth, from the records themselves."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import duckdb
-from splink import Linker, block_on
+from splink import block_on
 
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.plan import Plan
@@ -16,27 +14,30 @@ _SEED = 1
 _MOST_PAIRS = 2e6
 _DIGITS = 6
 
-# What clean data never showed still happens: nobody's first typing error may weigh like a proof.
+# What clean data never showed still happens: nobody's first slip may weigh like a proof.
 _LEAST_M, _LEAST_U = 0.005, 1e-6
 
 
-@contextmanager
-def trained(
-    records: duckdb.DuckDBPyRelation, connection: duckdb.DuckDBPyConnection, plan: Plan
-) -> Iterator[Linker]:
-    """Splink's linker over `records` with probabilities learnt from them, for charts as well.
+def train(
+    records: duckdb.DuckDBPyRelation,
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    version: str,
+    trained_on: str,
+) -> LinkageModel:
+    """A model with the probabilities that `records` show, the same in whatever order they come.
 
     Nothing is labelled: what agrees by chance is learnt from pairs at random, what agrees in
     true pairs by expectation maximisation over pairs that agree in the columns of `learn_from`.
     """
-    settings = {
+    untrained = {
         "link_type": "dedupe_only",
         "unique_id_column_name": plan.key,
         "comparisons": plan.comparisons,
         "retain_matching_columns": True,
         "retain_intermediate_calculation_columns": True,
     }
-    with splink_session(records, connection, settings, plan.blocks, plan.largest_block) as linker:
+    with splink_session(records, connection, untrained, plan.blocks, plan.largest_block) as linker:
         linker.training.estimate_probability_two_random_records_match(
             [block_on(*columns) for columns in plan.certain], recall=plan.recall
         )
@@ -45,17 +46,7 @@ def trained(
         )
         for columns in plan.learn_from:
             linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
-        yield linker
-
-
-def as_model(linker: Linker, plan: Plan, version: str, trained_on: str) -> LinkageModel:
-    """What the linker learnt, as a file keeps it: to six digits, which no order of rows changes."""
-    settings = linker.misc.save_model_to_json()
-    for changing in ("linker_uid", "blocking_rules_to_generate_predictions"):
-        settings.pop(changing, None)
-    for comparison in settings["comparisons"]:
-        for level in comparison["comparison_levels"][1:]:
-            _complete(level)
+        settings = linker.misc.save_model_to_json()
     return LinkageModel(
         version=version,
         trained_on=trained_on,
@@ -65,8 +56,20 @@ def as_model(linker: Linker, plan: Plan, version: str, trained_on: str) -> Linka
         largest_block=plan.largest_block,
         personal=plan.personal,
         home=plan.home,
-        settings=json.loads(json.dumps(settings), parse_float=_rounded),
+        settings=_to_keep(settings),
     )
+
+
+def _to_keep(settings: dict[str, Any]) -> dict[str, Any]:
+    """What decides of Splink's settings, to six digits: the order of rows changes the others."""
+    for changing in ("linker_uid", "blocking_rules_to_generate_predictions"):
+        settings.pop(changing, None)
+    for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            if not level.get("is_null_level"):
+                _complete(level)
+    kept: dict[str, Any] = json.loads(json.dumps(settings), parse_float=_rounded)
+    return kept
 
 
 def _complete(level: dict[str, Any]) -> None:
