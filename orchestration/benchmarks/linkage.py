@@ -379,13 +379,12 @@ def measure_hidden(paths: Paths) -> Figures:
     model = LinkageModel.load(SHIPPED)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{paths.warehouse}' as warehouse (read_only)")
-        records = hide_identifiers(connection.table("warehouse.linkage.profiles"))
+        records = hide_identifiers(connection, "warehouse.linkage.profiles")
         truth = dict(
-            records.query(
-                "records",
+            connection.execute(
                 f"""
                 select records.customer_id, persons.person_id
-                from records
+                from ({records.sql_query()}) as records
                 inner join read_parquet('{paths.truth}/record_person.parquet') as persons
                     on records.customer_id = persons.source_system || ':'
                         || persons.source_entity || ':' || persons.source_record_id

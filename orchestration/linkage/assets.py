@@ -1,7 +1,6 @@
 """The Dagster asset that learns the linkage model anew and says how good it is."""
 
 from dataclasses import replace
-from datetime import date
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -37,9 +36,7 @@ def build_linkage_model_asset() -> dg.AssetsDefinition:
         require_splink()
         paths = Paths.from_environment()
         with run.step("train the linkage model"):
-            model, metadata = train_model(
-                run.workspace.warehouse, run.workspace.as_of, paths.reports / "linkage"
-            )
+            model, metadata = train_model(run.workspace.warehouse, paths.reports / "linkage")
             model.save(paths.linkage_model)
         return dg.MaterializeResult(metadata={"file": str(paths.linkage_model), **metadata})
 
@@ -47,7 +44,7 @@ def build_linkage_model_asset() -> dg.AssetsDefinition:
 
 
 def train_model(
-    warehouse: Path, as_of: date, charts: Path
+    warehouse: Path, charts: Path
 ) -> tuple[LinkageModel, dict[str, dg.MetadataValue[Any]]]:
     """Learn a model from the golden records of a warehouse, judge it, and draw its `charts`.
 
@@ -69,10 +66,11 @@ def train_model(
         _require_records(connection)
         records = connection.table("warehouse.linkage.golden_records")
         [(count,)] = records.count("*").fetchall()
+        [(as_of,)] = connection.execute("select max(as_of) from warehouse.meta.builds").fetchall()
         trained = train(
-            records, connection, CUSTOMERS, as_of.isoformat(), f"{count:,} customers as of {as_of}"
+            records, connection, CUSTOMERS, f"{as_of}", f"{count:,} customers as of {as_of}"
         )
-        known = hide_identifiers(connection.table("warehouse.linkage.profiles"))
+        known = hide_identifiers(connection, "warehouse.linkage.profiles")
         truth = dict(known.project("customer_id, truth").fetchall())
         every_link = replace(trained, merge_weight=trained.review_weight)
         curve = cluster_accuracy(truth, links_of(score(known, connection, every_link)))

@@ -96,15 +96,17 @@ def best_weight(curve: Sequence[Accuracy], least: float) -> float:
     ).weight
 
 
-def hide_identifiers(profiles: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+def hide_identifiers(
+    connection: duckdb.DuckDBPyConnection, profiles: str
+) -> duckdb.DuckDBPyRelation:
     """Records whose customer is known, as if each were a customer who shares no identifier.
 
-    `profiles` are those of linkage.profiles. The column customer_id names the record, truth the
-    customer; an e-mail or phone that stands on several records is hidden on all of them. Customers
-    of one record are left out: with them would come many whom identity takes for two, and what
-    linkage finds of those would count as wrong.
+    `profiles` is the name of the relation linkage.profiles. The column customer_id names the
+    record, truth the customer; an e-mail or phone that stands on several records is hidden on all
+    of them. Customers of one record are left out: with them would come many whom identity takes
+    for two, and what linkage finds of those would count as wrong.
     """
-    return profiles.query("profiles", _HIDDEN)
+    return connection.sql(_HIDDEN.format(profiles=profiles))
 
 
 _HIDDEN = """
@@ -114,7 +116,7 @@ with counted as (
         count(*) over (partition by customer_id) as records,
         count(*) over (partition by email_name, email_domain) as email_records,
         count(*) over (partition by phone) as phone_records
-    from profiles
+    from {profiles}
 )
 
 select

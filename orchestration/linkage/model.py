@@ -68,11 +68,13 @@ class LinkageModel:
 def is_on() -> bool:
     """True when SEGMENT_OF_ONE_LINKAGE is `yes`; it is off unless somebody says so.
 
-    Raises LinkageError when the variable says something else.
+    Raises LinkageError when the variable says something else, or Splink is not installed.
     """
     choice = os.environ.get(SWITCH) or "no"
     if choice not in ("yes", "no"):
         raise LinkageError(f"{SWITCH} must be yes or no, it is {choice!r}")
+    if choice == "yes":
+        require_splink()
     return choice == "yes"
 
 

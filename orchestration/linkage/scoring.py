@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from orchestration.ingest.sql import quote_text
 from orchestration.linkage.evaluation import Link
 from orchestration.linkage.model import LinkageModel
 from orchestration.linkage.predictions import SCHEMA
@@ -108,7 +109,7 @@ def _decisions(model: LinkageModel) -> str:
             when link_weight < {least} then 'too little evidence'
         end as reason,
         evidence,
-        '{model.version} {model.fingerprint}' as model_version
+        {quote_text(f"{model.version} {model.fingerprint}")} as model_version
     """
 
 

@@ -11,7 +11,7 @@ from orchestration.linkage.plan import Plan
 from orchestration.linkage.splink_session import splink_session
 
 _SEED = 1
-_MOST_PAIRS = 2e6
+_MOST_PAIRS = 1e6
 _DIGITS = 6
 
 # What clean data never showed still happens: nobody's first slip may weigh like a proof.

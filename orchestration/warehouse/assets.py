@@ -76,9 +76,6 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
         run: dg.ResourceParam[BuildRun],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         workspace = run.workspace
-        links = linkage.is_on()
-        if links:
-            linkage.require_splink()
         start = start_build(workspace, paths, read_ledger(paths))
         if start.reason:
             run.progress(f"everything is built anew: {start.reason}")
@@ -91,7 +88,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 start.last_load_id,
                 start.tested_load_id,
                 run.accepts_failed_checks,
-                links,
+                linkage.is_on(),
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))

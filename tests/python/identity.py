@@ -168,16 +168,23 @@ def resolve(
     folder: Path,
     verb: str = "run",
     accept: bool = False,
+    also: Sequence[str] = (),
 ) -> None:
     """Run the identity models; with the verb build, their data tests too.
 
-    `accept` lets any number of customers merge or move.
+    `accept` lets any number of customers merge or move; `also` names models after them, those of
+    linkage with linkage on.
     """
     dbt._point_profile_to(warehouse)
-    variables = {"as_of": "2026-06-30", "load_id": load_id, "accept_identity_changes": accept}
+    variables = {
+        "as_of": "2026-06-30",
+        "load_id": load_id,
+        "accept_identity_changes": accept,
+        "linkage": bool(also),
+    }
     result = dbtRunner(manifest=manifest).invoke(
         [
-            *(verb, "--select", *MODELS, "--quiet", "--log-level", "none"),
+            *(verb, "--select", *MODELS, *also, "--quiet", "--log-level", "none"),
             *(_TESTS if verb == "build" else ()),
             *("--vars", json.dumps(variables)),
             *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
