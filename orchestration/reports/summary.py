@@ -8,6 +8,7 @@ import duckdb
 _TOTALS = """
 select
     (select count(*) from marts.customers) as customers,
+    (select count(*) from marts.customer_links) as linked,
     (select count(*) from marts.orders where is_counted) as orders,
     (select count(*) from marts.orders where is_counted and customer_id is null) as anonymous
 """
@@ -35,7 +36,7 @@ where currency = original_currency and currency <> $reporting_currency
 def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str) -> str:
     """Customers, orders, revenue, people per stage, RFM segment and segment view, step times."""
     with duckdb.connect(str(serving), read_only=True) as published:
-        [(customers, orders, anonymous)] = published.execute(_TOTALS).fetchall()
+        [(customers, linked, orders, anonymous)] = published.execute(_TOTALS).fetchall()
         revenue = published.execute(_REVENUE).fetchall()
         sizes = dict(published.execute(_SIZES).fetchall())
         [(own_currencies,)] = published.execute(
@@ -51,6 +52,7 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         f"As of {as_of}",
         "",
         *_row("customers", customers),
+        *(_row("  linked to others", linked) if linked else ()),
         *_row("orders", orders),
         *_row("  of nobody known", anonymous),
         *(f"  {f'revenue, {currency}':<30}{amount:>18,.2f}" for currency, amount in revenue),
