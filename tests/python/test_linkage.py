@@ -26,6 +26,7 @@ from orchestration.benchmarks.linkage import (
 )
 from orchestration.launch import train_linkage
 from orchestration.linkage import model as linkage
+from orchestration.linkage.assets import train_model
 from orchestration.linkage.evaluation import cluster_accuracy, clusters
 from orchestration.linkage.model import SHIPPED, LinkageError, LinkageModel
 from orchestration.linkage.plan import CUSTOMERS
@@ -103,13 +104,15 @@ def rows(file: Path, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_it_is_off_by_default(demo: Paths) -> None:
+def test_it_is_off_by_default(demo: Paths, tmp_path: Path) -> None:
     assert not linkage.is_on()
     assert rows(demo.serving, "from marts.customer_links") == []
     assert rows(demo.serving, "from marts.customer_link_pairs") == []
     assert rows(demo.warehouse, "from linkage.profiles") == []
     others = "from marts.customers where customer_id_linked is distinct from customer_id"
     assert rows(demo.serving, others) == []
+    with pytest.raises(LinkageError, match="no golden records: build with SEGMENT_OF_ONE_LINKAGE"):
+        train_model(demo.warehouse, tmp_path)
 
 
 def test_it_finds_people_who_share_no_identifier(linked_demo: Paths) -> None:
@@ -240,7 +243,7 @@ def test_who_is_linked_and_who_is_not(demo: Paths, tmp_path: Path) -> None:
         _deliver_people(warehouse)
         decide(warehouse, [("cannot", "shop:accounts:apart_1", "shop:accounts:apart_2")])
         decide(warehouse, [("cannot", "shop:accounts:chain_1", "shop:accounts:chain_3")])
-        resolve(manifest, warehouse, 1, tmp_path, also=LINKAGE, accept=True)
+        resolve(manifest, warehouse, 1, tmp_path, verb="build", also=LINKAGE, accept=True)
     decisions = {
         (left, right): (decision, reason)
         for left, right, decision, reason in rows(
