@@ -29,10 +29,14 @@ class LinkageModel:
     never for a link. Weights are base 2 logarithms of how much likelier it is that the two are
     one: pairs from `review_weight` on are listed, pairs from `merge_weight` on are linked.
     `settings` is Splink's own description of the comparisons with their probabilities.
+
+    `record_count` is how many records it was trained on: among ten times as many, a pair at random
+    is one person ten times more seldom.
     """
 
     version: str
     trained_on: str
+    record_count: int
     review_weight: float
     merge_weight: float
     blocks: Sequence[Sequence[str]]
@@ -40,6 +44,12 @@ class LinkageModel:
     personal: Sequence[str]
     home: Sequence[str]
     settings: dict[str, Any]
+
+    def settings_for(self, record_count: int) -> dict[str, Any]:
+        """The settings for so many records, of whom as many have a double as in training."""
+        chance = "probability_two_random_records_match"
+        scaled = self.settings[chance] * self.record_count / max(record_count, 1)
+        return {**self.settings, chance: min(scaled, 0.5)}
 
     @property
     def fingerprint(self) -> str:

@@ -25,9 +25,9 @@ def score(
     People of one home who differ are left out, unless links could bring the two together over
     others, or something beside the home speaks for them.
     """
-    with splink_session(
-        records, connection, model.settings, model.blocks, model.largest_block
-    ) as linker:
+    [(record_count,)] = records.count("*").fetchall()
+    settings = model.settings_for(record_count)
+    with splink_session(records, connection, settings, model.blocks, model.largest_block) as linker:
         predictions = linker.inference.predict(threshold_match_weight=model.review_weight)
         weighed = predictions.as_duckdbpyrelation().project(_weights(model))
         decided = weighed.project(_decisions(model))

@@ -47,9 +47,11 @@ def train(
         for columns in plan.learn_from:
             linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
         settings = linker.misc.save_model_to_json()
+    [(record_count,)] = records.count("*").fetchall()
     return LinkageModel(
         version=version,
         trained_on=trained_on,
+        record_count=record_count,
         review_weight=plan.review_weight,
         merge_weight=plan.merge_weight,
         blocks=plan.blocks,

@@ -356,6 +356,23 @@ def test_a_build_without_linkage_does_not_import_splink(
             resolve(manifest, warehouse, 1, tmp_path, accept=True, also=models)
 
 
+def test_among_more_people_the_same_agreement_weighs_less(linked_demo: Paths) -> None:
+    model = LinkageModel.load(SHIPPED)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{linked_demo.warehouse}' as warehouse (read_only)")
+        records = connection.table("warehouse.linkage.golden_records")
+        weights, of_fewer = (
+            {
+                (pair["id_a"], pair["id_b"]): pair["match_weight"]
+                for pair in score(records, connection, by).to_pylist()
+            }
+            for by in (model, replace(model, record_count=model.record_count // 8))
+        )
+    assert of_fewer
+    for pair, weight in of_fewer.items():
+        assert weights[pair] == pytest.approx(weight + 3, abs=0.01)
+
+
 # Settings, and what is measured
 
 
