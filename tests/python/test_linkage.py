@@ -41,10 +41,10 @@ LINKAGE = ("path:models/linkage", "customer_links", "customer_link_pairs")
 
 
 @pytest.fixture(scope="session")
-def packages(request: pytest.FixtureRequest) -> Path:
+def packages(pytestconfig: pytest.Config) -> Path:
     """Where published data sets are unpacked: pytest's cache, so that they are fetched once."""
-    cache: pytest.Cache = request.config.cache
-    return Path(cache.mkdir("linkage"))
+    assert pytestconfig.cache
+    return pytestconfig.cache.mkdir("linkage")
 
 
 def linked(name: str, packages: Path) -> Figures:
@@ -206,6 +206,23 @@ def test_the_same_customers_give_the_same_model_and_pairs_in_any_order(linked_de
     assert pairs[0].equals(pairs[1])
 
 
+def test_among_more_people_the_same_agreement_weighs_less(linked_demo: Paths) -> None:
+    model = LinkageModel.load(SHIPPED)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{linked_demo.warehouse}' as warehouse (read_only)")
+        records = connection.table("warehouse.linkage.golden_records")
+        weights, of_fewer = (
+            {
+                (pair["id_a"], pair["id_b"]): pair["match_weight"]
+                for pair in score(records, connection, by).to_pylist()
+            }
+            for by in (model, replace(model, record_count=model.record_count // 8))
+        )
+    assert of_fewer
+    for pair, weight in of_fewer.items():
+        assert weights[pair] == pytest.approx(weight + 3, abs=0.01)
+
+
 def test_training_saves_a_model_that_the_next_build_has_to_link_by(linked_demo: Paths) -> None:
     with data_folder(linked_demo):
         told = train_linkage(linked_demo, quiet)
@@ -227,6 +244,7 @@ def test_training_saves_a_model_that_the_next_build_has_to_link_by(linked_demo: 
 def test_switched_off_again_nothing_is_left(
     demo: Paths, linked_demo: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The last test of linked_demo, which it changes.
     monkeypatch.setenv(linkage.SWITCH, "no")
     build(linked_demo)
     assert differences(demo.serving, linked_demo.serving, ("marts", "segments")) == {}
@@ -354,23 +372,6 @@ def test_a_build_without_linkage_does_not_import_splink(
         assert rows(warehouse, "from linkage.predictions") == []
         with pytest.raises(AssertionError, match="splink"):
             resolve(manifest, warehouse, 1, tmp_path, accept=True, also=models)
-
-
-def test_among_more_people_the_same_agreement_weighs_less(linked_demo: Paths) -> None:
-    model = LinkageModel.load(SHIPPED)
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{linked_demo.warehouse}' as warehouse (read_only)")
-        records = connection.table("warehouse.linkage.golden_records")
-        weights, of_fewer = (
-            {
-                (pair["id_a"], pair["id_b"]): pair["match_weight"]
-                for pair in score(records, connection, by).to_pylist()
-            }
-            for by in (model, replace(model, record_count=model.record_count // 8))
-        )
-    assert of_fewer
-    for pair, weight in of_fewer.items():
-        assert weights[pair] == pytest.approx(weight + 3, abs=0.01)
 
 
 # Settings, and what is measured
