@@ -197,6 +197,7 @@ def _build_bare(paths: Paths) -> None:
     """The statements of the dbt build again, one after the other, on one connection."""
     from orchestration.contract import load_contract
     from orchestration.ingest.loader import create_raw_views
+    from orchestration.warehouse.functions import register
 
     source = paths.data / "dbt-alone" / "warehouse.duckdb"
     target = _empty_warehouse(paths, "bare")
@@ -204,6 +205,7 @@ def _build_bare(paths: Paths) -> None:
         str(target), config={"threads": 2, "preserve_insertion_order": False}
     ) as connection:
         connection.execute("set TimeZone = 'UTC'")
+        register(connection)
         create_raw_views(connection, paths, load_contract())
         _copy_inputs(connection, source)
         for statement in json.loads(_statements_file(paths).read_text()):
