@@ -1,6 +1,7 @@
 {#
-    What no rebuild touches: the log of identities, whose rows are those of identity_changes, and the
-    tombstones of customers who were erased. Runs before every build.
+    What no rebuild touches: the log of identities, whose rows are those of identity_changes, and
+    the tombstones of customers who were erased. Runs before every build, and stops it when the
+    tombstones could not be compared.
 #}
 {% macro create_registry() -%}
     {%- if execute -%}
@@ -15,6 +16,15 @@
             ~ "current_customer_id varchar not null, successor_id varchar not null, "
             ~ "erased_at timestamp not null)") -%}
         {%- do run_query(
-            "create table if not exists registry.erased_records (record_hash varchar not null)") -%}
+            "create table if not exists registry.erased_records (record_hash varchar not null, "
+            ~ "key_check varchar not null)") -%}
+        {%- set of_another_key = run_query(
+            "select count(*) from registry.erased_records where key_check <> "
+            ~ erased_record("''")).rows[0][0] -%}
+        {%- if of_another_key > 0 -%}
+            {{ exceptions.raise_compiler_error(
+                "SEGMENT_OF_ONE_PEPPER is not the one under which customers were erased: with this "
+                ~ "one they would come back. Set the one from before.") }}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

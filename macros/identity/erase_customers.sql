@@ -11,7 +11,8 @@
     {%- set history = ref("customer_id_history") -%}
     {%- set edges = ref("identity_edges") -%}
     {%- set log = source("registry", "identity_log") -%}
-    {%- set given = "(select unnest(" ~ customer_ids | tojson | replace('"', "'") ~ "::varchar[]))" -%}
+    {%- set given = "(select unnest("
+        ~ customer_ids | tojson | replace('"', "'") ~ "::varchar[]))" -%}
     {%- if execute -%}
         {%- do create_registry() -%}
         {%- set known = run_query(
@@ -22,11 +23,19 @@
             {{ exceptions.raise_compiler_error(
                 "Nothing is erased: there never was a customer " ~ unknown | join(", ")) }}
         {%- endif -%}
+        {%- set erased = run_query(
+            "select customer_id from " ~ source("registry", "erased_customers")
+            ~ " where customer_id in " ~ given).columns[0].values() -%}
+        {%- if erased -%}
+            {{ exceptions.raise_compiler_error(
+                "Nothing is erased: erased already is " ~ erased | join(", ")) }}
+        {%- endif -%}
         {%- do run_query("begin") -%}
         {%- do run_query(
             "create or replace temporary table erased_ids as "
-            ~ "select customer_id, coalesce(current_customer_id, customer_id) as current_customer_id "
-            ~ "from " ~ history ~ " where coalesce(current_customer_id, customer_id) in "
+            ~ "select customer_id, "
+            ~ "coalesce(current_customer_id, customer_id) as current_customer_id from " ~ history
+            ~ " where coalesce(current_customer_id, customer_id) in "
             ~ "(select coalesce(current_customer_id, customer_id) from " ~ history
             ~ " where customer_id in " ~ given ~ ")") -%}
         {%- do run_query(
@@ -51,7 +60,8 @@
         {%- endfor -%}
         {%- do run_query(
             "insert into " ~ source("registry", "erased_records")
-            ~ " select " ~ erased_record("record_key") ~ " from erased_now") -%}
+            ~ " select " ~ erased_record("record_key") ~ ", " ~ erased_record("''")
+            ~ " from erased_now") -%}
         {%- do run_query(
             "insert into " ~ source("registry", "erased_customers")
             ~ " select customer_id, current_customer_id, "

@@ -2,7 +2,8 @@
     The graph that connected_components solves for the components of identifiers. In a full build
     it is the whole graph. In an increment a component in which nothing was taken away stands for
     all of its members, so that new ties join whole components; one in which an identifier
-    conducts no more on some record comes apart into its members, and is solved again.
+    conducts no more on some record comes apart into its members, and is solved again. Those that
+    break a limit are always among them: where they are cut depends on who was seen last.
     Run as a pre-hook; leaves the temporary table component_ties(node_a, node_b), and in an
     increment component_members(node, stands_for, is_to_write, standing_component,
     standing_breaks_a_limit) for all members of components that were touched, and what is new.
@@ -27,7 +28,9 @@
         {%- do run_query(
             "create or replace temporary table component_asked as "
             ~ "select node from component_touched "
-            ~ "union select node_a from " ~ decisions ~ " union select node_b from " ~ decisions) -%}
+            ~ "union select node from " ~ this ~ " where breaks_a_limit "
+            ~ "union select node_a from " ~ decisions
+            ~ " union select node_b from " ~ decisions) -%}
         {%- do run_query(
             "create or replace temporary table component_standing as "
             ~ "select standing.node, standing.component from " ~ this ~ " as standing "

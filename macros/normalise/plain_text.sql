@@ -1,4 +1,4 @@
-{# A typed text as it is compared: lower case, no accents, one space between words; NULL if empty. #}
+{# A typed text as it is compared: lower case, no accents, single spaces; NULL if empty. #}
 {% macro plain_text(text) -%}
     nullif(
         trim(

@@ -1,8 +1,8 @@
 {#
-    Grain: one row per pair of nodes that people decided about by records (seeds/identity_overrides).
-    Records that must be one join whom each is known by, its strongest identifier; those that
-    cannot be are kept apart themselves, whatever both hold. A test record is nobody's, whatever
-    was decided.
+    Grain: one row per pair of nodes that people decided about by records, in
+    seeds/identity_overrides. Records that must be one join whom each is known by, its strongest
+    identifier; those that cannot be are kept apart themselves, whatever both hold. A test record
+    is nobody's, whatever was decided.
     All of them are looked up in every build: they are few.
 #}
 {{ config(materialized='table') }}

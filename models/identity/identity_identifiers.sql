@@ -2,7 +2,8 @@
     Grain: one row per identifier. Only a conducting identifier joins records; one that is nobody's
     (identity.blocked), that is shared (identity.sharing) or that only test records hold does not.
     A sighting that ended valid_days of the seed identity_rules before the identifier's last one,
-    or before it was released from sharing, joins no more: the number may be another's now. Nothing has to be computed again for that only because a day went by.
+    or before it was released from sharing, joins no more: the number may be another's now.
+    Nothing has to be computed again for that only because a day went by.
     What counts towards a limit per customer has a holder. That of an account or a card is the
     first name on it: two accounts of one name are one person who forgot the first, two names on
     two accounts are two people, whatever they share.

@@ -49,7 +49,7 @@ final as (
     select
         customer_id,
         first_value(customer_id) over (
-            partition by label order by delivered_on, first_seen_at, tier, node
+            partition by label order by delivered_on, first_seen_at, tier = 0, tier, node
         ) as customer_id_linked,
         count(*) over (partition by label) as customer_count
     from members

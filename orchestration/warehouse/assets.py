@@ -76,6 +76,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
         run: dg.ResourceParam[BuildRun],
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         workspace = run.workspace
+        links = linkage.is_on()
         start = start_build(workspace, paths, read_ledger(paths))
         if start.reason:
             run.progress(f"everything is built anew: {start.reason}")
@@ -88,7 +89,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
                 start.last_load_id,
                 start.tested_load_id,
                 run.accepts_failed_checks,
-                linkage.is_on(),
+                links,
                 run.progress,
             )
         yield from _dagster_results(results, content, translator, _row_counts(workspace))

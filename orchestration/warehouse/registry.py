@@ -4,6 +4,7 @@ The schema `registry` of the warehouse holds them; a folder keeps the same as fi
 new warehouse takes them.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +19,26 @@ from orchestration.warehouse.lock import build_lock
 _TOMBSTONES = ("erased_records", "erased_customers")
 
 
+class ErasureError(Exception):
+    """Nobody can be erased now; the message says what to do."""
+
+
 def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Write the log entries that no file holds yet, a file per build; all anew after an erasure."""
+    """Write the log entries that no file holds yet, a file per build; all anew after an erasure.
+
+    The tombstones of customers are written last: as long as they are not there, all is written
+    again.
+    """
     folder.mkdir(exist_ok=True)
+    for draft in folder.glob(".*.parquet"):
+        draft.unlink()
     [(erased,)] = warehouse.execute("select count(*) from registry.erased_customers").fetchall()
-    is_new = erased != _rows(warehouse, folder / "erased_customers.parquet")
-    saved = [] if is_new else _log_files(folder)
+    is_new = erased > _rows(warehouse, folder / "erased_customers.parquet")
+    if is_new:
+        _write(warehouse, "registry.erased_records", folder / "erased_records.parquet")
+        for file in _log_files(folder):
+            file.unlink()
+    saved = _log_files(folder)
     since = int(saved[-1].stem) if saved else 0
     [(last,)] = warehouse.execute("select max(build_number) from registry.identity_log").fetchall()
     if last is not None and last > since:
@@ -33,39 +48,44 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
             folder / f"{last:08d}.parquet",
         )
     if is_new:
-        for file in _log_files(folder)[:-1]:
-            file.unlink()
-        for table in _TOMBSTONES:
-            _write(warehouse, f"registry.{table}", folder / f"{table}.parquet")
+        _write(warehouse, "registry.erased_customers", folder / "erased_customers.parquet")
 
 
 def restore_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Give a new warehouse what the files hold."""
-    standing = warehouse.execute(
-        "select 1 from duckdb_tables() where schema_name = 'registry'"
-    ).fetchall()
-    if standing or not folder.exists():
+    """Give a new warehouse what the files hold, and one from before an erasure its tombstones.
+
+    The log of such a backup still has the hashes of the erased: that of the files takes its place.
+    """
+    if _has_table(warehouse, "identity_log") and not _lacks_tombstones(warehouse, folder):
         return
     warehouse.execute("create schema if not exists registry")
-    tables = {table: [folder / f"{table}.parquet"] for table in _TOMBSTONES}
-    for table, files in {"identity_log": _log_files(folder), **tables}.items():
+    tombstones = {table: [folder / f"{table}.parquet"] for table in _TOMBSTONES}
+    for table, files in {"identity_log": _log_files(folder), **tombstones}.items():
         names = [str(file) for file in files if file.exists()]
         if names:
             warehouse.execute(
-                f"create table registry.{table} as from read_parquet($files)", {"files": names}
+                f"create or replace table registry.{table} as from read_parquet($files)",
+                {"files": names},
             )
+
+
+def _lacks_tombstones(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> bool:
+    file = folder / "erased_customers.parquet"
+    if not file.exists() or not _has_table(warehouse, "erased_customers"):
+        return file.exists()
+    missing = warehouse.execute(
+        "select 1 from read_parquet($file) as saved anti join registry.erased_customers "
+        "using (customer_id) limit 1",
+        {"file": str(file)},
+    ).fetchall()
+    return bool(missing)
 
 
 def copy_tombstones(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
     """Give the warehouse of a replay the tombstones of another one that is attached to it."""
     replay.execute("create schema if not exists registry")
     for table in _TOMBSTONES:
-        known = replay.execute(
-            "select 1 from duckdb_tables() where database_name = ? and schema_name = 'registry' "
-            "and table_name = ?",
-            [catalog, table],
-        ).fetchall()
-        if known:
+        if _has_table(replay, table, catalog):
             replay.execute(
                 f"create or replace table registry.{table} as from {catalog}.registry.{table}"
             )
@@ -73,11 +93,7 @@ def copy_tombstones(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
 
 def last_erasure(warehouse: duckdb.DuckDBPyConnection) -> datetime | None:
     """When customers were erased last, in UTC; None when nobody ever was."""
-    known = warehouse.execute(
-        "select 1 from duckdb_tables() "
-        "where schema_name = 'registry' and table_name = 'erased_customers'"
-    ).fetchall()
-    if not known:
+    if not _has_table(warehouse, "erased_customers"):
         return None
     [(erased_at,)] = warehouse.execute(
         "select max(erased_at) from registry.erased_customers"
@@ -93,18 +109,43 @@ def erase_customers(
 ) -> None:
     """Erase customers from the graph and the registry, named by any ids that they ever had.
 
-    The next build makes everything anew without their records. Raw tables, landing files and what
-    is published are not touched here. Raises DbtError when an id is unknown, and nobody is erased
-    then; LockHeld when a build runs on.
+    The next build makes everything anew without their records; replays, which hold them too, are
+    removed. Raw tables, landing files and what is published are not touched here. Nobody is erased
+    when it raises: DbtError when an id is unknown or erased already, ErasureError when the last
+    build did not pass, since readers and the graph then differ in who is who, LockHeld when a
+    build runs on.
     """
     manifest = dbt.parse(paths)
-    erased_at = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
-    arguments = {"customer_ids": list(customer_ids), "erased_at": erased_at}
     with build_lock(paths.lock, "erasing customers", wait_seconds, progress):
+        _require_finished_build(paths.warehouse)
+        erased_at = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
+        arguments = {"customer_ids": list(customer_ids), "erased_at": erased_at}
         dbt.run_operation(manifest, paths, "erase_customers", arguments)
         with duckdb.connect(str(paths.warehouse)) as warehouse:
             save_registry(warehouse, paths.registry)
-    progress(f"{len(customer_ids):,} customers erased from the graph; the next build builds anew")
+        shutil.rmtree(paths.replays, ignore_errors=True)
+    progress(f"erased from the graph: {len(customer_ids):,}; the next build makes everything anew")
+
+
+def _require_finished_build(file: Path) -> None:
+    with duckdb.connect(str(file), read_only=True) as warehouse:
+        last = warehouse.execute(
+            "select finished_at from meta.builds order by started_at desc limit 1"
+        ).fetchall()
+    if not last or last[0][0] is None:
+        raise ErasureError("nobody is erased: the last build did not pass; make build first")
+
+
+def _has_table(
+    warehouse: duckdb.DuckDBPyConnection, table: str, catalog: str | None = None
+) -> bool:
+    """Whether the registry of the warehouse, or of another one attached to it, has a table."""
+    known = warehouse.execute(
+        "select 1 from duckdb_tables() where schema_name = 'registry' and table_name = $table "
+        "and database_name = coalesce($catalog, current_database())",
+        {"table": table, "catalog": catalog},
+    ).fetchall()
+    return bool(known)
 
 
 def _log_files(folder: Path) -> list[Path]:

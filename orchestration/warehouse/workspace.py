@@ -127,7 +127,8 @@ def _is_warehouse_unchanged(paths: Paths) -> bool:
             duckdb.connect(str(paths.warehouse), read_only=True) as warehouse,
         ):
             [(own_tables, began)] = warehouse.execute(
-                "select own_tables, started_at from meta.builds order by started_at desc limit 1"
+                "select own_tables, started_at from meta.builds where finished_at is not null "
+                "order by started_at desc limit 1"
             ).fetchall()
             erased_at = last_erasure(warehouse)
             if erased_at is not None and erased_at > began:

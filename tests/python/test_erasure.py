@@ -10,7 +10,7 @@ from dbt.contracts.graph.manifest import Manifest
 from orchestration.paths import Paths
 from orchestration.warehouse import dbt
 from orchestration.warehouse.dbt import DbtError
-from orchestration.warehouse.registry import erase_customers
+from orchestration.warehouse.registry import ErasureError, erase_customers
 from orchestration.warehouse.workspace import is_up_to_date
 from tests.python.conftest import UNTIL, build, data_folder, quiet
 from tests.python.identity import (
@@ -100,7 +100,7 @@ def status(warehouse: Path, customer: str) -> tuple[str, str]:
 
 def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_path: Path) -> None:
     """The id says that it was erased, the other one at the device has it alone, and nobody else is
-    another customer. Losing the warehouse brings nobody back.
+    another customer. A backup of the warehouse from before brings nobody back.
     """
     paths = Paths(tmp_path / "data")
     shutil.copytree(demo.data, paths.data, symlinks=True)
@@ -113,9 +113,12 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
         with pytest.raises(DbtError, match="there never was a customer c-unknown"):
             erase_customers(paths, [victim, "c-unknown"], quiet)
         assert is_up_to_date(paths, UNTIL)
+        backup = shutil.copyfile(paths.warehouse, tmp_path / "backup.duckdb")
         erase_customers(paths, [victim], quiet)
         assert not is_up_to_date(paths, UNTIL)
-    paths.warehouse.unlink()
+        with pytest.raises(DbtError, match="erased already"):
+            erase_customers(paths, [victim], quiet)
+    shutil.copyfile(backup, paths.warehouse)
     build(paths)
 
     assert status(paths.warehouse, victim) == ("erased", victim)
@@ -136,11 +139,44 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
         ).fetchall() == [("erased", 1)]
 
 
+def note_builds(warehouse: Path) -> None:
+    """Say that a build has passed, which the graph's models alone do not."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "create schema meta; create table meta.builds as select timestamp '2026-01-01' as "
+            "started_at, timestamp '2026-01-01' as finished_at"
+        )
+
+
+def test_nobody_is_erased_while_the_graph_is_not_what_readers_have(
+    demo: Paths, tmp_path: Path
+) -> None:
+    paths = Paths(tmp_path / "failed")
+    empty_warehouse(demo, paths.warehouse)
+    note_builds(paths.warehouse)
+    with duckdb.connect(str(paths.warehouse)) as connection:
+        connection.execute("insert into meta.builds values ('2026-01-02', null)")
+    with data_folder(paths), pytest.raises(ErasureError, match="make build first"):
+        erase_customers(paths, ["c-anybody"], quiet)
+
+
+def test_another_pepper_does_not_bring_the_erased_back(demo: Paths, tmp_path: Path) -> None:
+    warehouse = empty_warehouse(demo, tmp_path / "pepper" / "warehouse.duckdb")
+    manifest: Manifest = dbt.parse(demo)
+    deliver(warehouse, [Sighting("shop:orders:O1", "email", "anna@home.pl", 1)])
+    resolve(manifest, warehouse, 1, tmp_path)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("insert into registry.erased_records values ('hash', 'another key')")
+    with pytest.raises(AssertionError):
+        resolve(manifest, warehouse, 1, tmp_path)
+
+
 def test_the_id_of_an_erased_customer_is_never_minted_again(demo: Paths, tmp_path: Path) -> None:
     """Who comes back with the same address is a new customer, also the second time."""
     manifest: Manifest = dbt.parse(demo)
     paths = Paths(tmp_path / "again")
     empty_warehouse(demo, paths.warehouse)
+    note_builds(paths.warehouse)
     ids = []
     for batch in (1, 2, 3):
         deliver(

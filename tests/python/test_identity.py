@@ -293,6 +293,24 @@ def test_two_names_on_two_accounts_are_two_customers(
     assert refused_rules(warehouse) == {"account of shop"}
 
 
+def test_a_cut_follows_who_was_seen_last(demo: Paths, manifest: Manifest, tmp_path: Path) -> None:
+    """The address of two accounts stays with the one that used it last, in increments as well."""
+    visits = [("A1", "Anna", 1), ("A2", "Bert", 2), ("A1", "Anna", 3)]
+    grown = empty_warehouse(demo, tmp_path / "grown" / "warehouse.duckdb")
+    at_once = empty_warehouse(demo, tmp_path / "at_once" / "warehouse.duckdb")
+    for batch, (account, name, day) in enumerate(visits, start=1):
+        own = Sighting(
+            f"shop:accounts:{account}", "account", f"shop:{account}", batch, False, name, day
+        )
+        both = [own, replace(own, id_type="email", id_value="home@home.pl")]
+        deliver(grown, both)
+        resolve(manifest, grown, batch, tmp_path)
+        deliver(at_once, both)
+    resolve(manifest, at_once, len(visits), tmp_path, "build")
+    assert differences(at_once, grown, ("identity",)) == {}
+    assert replay_of_log(grown) == []
+
+
 def test_who_shares_a_device_is_a_household_and_not_a_customer(
     demo: Paths, manifest: Manifest, tmp_path: Path
 ) -> None:

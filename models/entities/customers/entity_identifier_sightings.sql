@@ -5,9 +5,9 @@
     the record of its card, also when no row tells of the account or the card itself; only a
     guest's order is a record of its own. Any system may tell of more identifiers of any record,
     but nobody of a record that was erased. A record that people decided about is an identifier
-    itself: it can be joined or kept apart whatever else it holds. Ids of accounts, cards and visitors carry the system
-    that they belong to (seeds/systems): the visitor that a shop's order names is the one of its
-    web tool.
+    itself: it can be joined or kept apart whatever else it holds. Ids of accounts, cards and
+    visitors carry the system that they belong to (seeds/systems): the visitor that a shop's order
+    names is the one of its web tool.
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
 

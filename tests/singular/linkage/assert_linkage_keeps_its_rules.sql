@@ -3,7 +3,8 @@
     number of groups or customers that break it:
     - too much for a customer: a group holds more than max_holders allows, although none of its
       customers does alone.
-    - kept apart, but linked: two records that seeds/identity_overrides keeps apart are of one group.
+    - kept apart, but linked: two records that seeds/identity_overrides keeps apart are of one
+      group.
     - linked to nobody: a group bears the id of a customer who is not in it.
 #}
 {{ config(meta={'dagster': {'ref': {'name': 'linkage_groups'}}}) }}
