@@ -40,37 +40,55 @@ labels as (
 
 ),
 
+{% if is_incremental() -%}
 members as (
 
-    {% if is_incremental() -%}
-    select * from component_members
-    {%- else -%}
+    select
+        identifiers.node,
+        identifiers.id_type,
+        identifiers.status,
+        identifiers.limited_as,
+        identifiers.holder,
+        members.stands_for,
+        members.is_to_write,
+        members.standing_component,
+        members.standing_breaks_a_limit
+    from component_members as members
+    inner join identifiers on members.node = identifiers.node
+
+),
+{%- else -%}
+members as (
+
     select
         node,
+        id_type,
+        status,
+        limited_as,
+        holder,
         node as stands_for,
         true as is_to_write,
         cast(null as bigint) as standing_component,
         cast(null as boolean) as standing_breaks_a_limit
     from identifiers
-    {%- endif %}
 
 ),
+{%- endif %}
 
 labelled as (
 
     select
-        identifiers.node,
-        identifiers.id_type,
-        identifiers.limited_as,
-        identifiers.holder,
+        members.node,
+        members.id_type,
+        members.limited_as,
+        members.holder,
         case
-            when identifiers.status = 'conducting' then coalesce(labels.label, members.stands_for)
+            when members.status = 'conducting' then coalesce(labels.label, members.stands_for)
         end as component,
         members.is_to_write,
         members.standing_component,
         members.standing_breaks_a_limit
     from members
-    inner join identifiers on members.node = identifiers.node
     left join labels on members.stands_for = labels.node
 
 ),
