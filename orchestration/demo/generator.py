@@ -20,7 +20,15 @@ from orchestration.contract import load_contract
 from orchestration.paths import Paths
 
 SQL = Path(__file__).resolve().parent / "sql"
-SYSTEMS = ("demo_catalog", "demo_mail", "demo_privacy", "demo_shop", "demo_tills", "demo_web")
+SYSTEMS = (
+    "demo_catalog",
+    "demo_erp",
+    "demo_mail",
+    "demo_privacy",
+    "demo_shop",
+    "demo_tills",
+    "demo_web",
+)
 LOCALES = {"PL": Locale.PL, "DE": Locale.DE, "CZ": Locale.CS}
 # Below the first some personas would be most of the people, above the second phones run out.
 FEWEST_PERSONS, MOST_PERSONS = 1_000, 9_999_999
@@ -142,6 +150,7 @@ def _write_truth(
     truth.mkdir()
     _copy(connection, "from record_person order by all", truth / "record_person.parquet")
     _copy(connection, "from person_labels order by all", truth / "person_labels.parquet")
+    _copy(connection, "from record_labels order by all", truth / "record_labels.parquet")
     planted = {
         "parameters": {"persons": persons, "seed": seed, "until": until.isoformat()},
         "labels": _counts(

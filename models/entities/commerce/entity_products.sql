@@ -21,11 +21,17 @@ arrived as (
         split_part(category_path, ' > ', 1) as category,
         product_brand,
         colour,
+        size,
         price,
         cost,
         stock,
         discontinued_at,
         replacement_product_id,
+        accessory_of_product_id,
+        is_premium,
+        is_gift,
+        warranty_months,
+        service_life_months,
         load_id
     from products
 

@@ -79,6 +79,11 @@ arrived as (
         upper(currency) as currency,
         coupon_code,
         is_gift_wrapped,
+        has_gift_message,
+        recipient_name,
+        coalesce(
+            delivery_postal_code <> postal_code or delivery_country <> country, false
+        ) as is_sent_elsewhere,
         cast(null as varchar) as store_key,
         cast(null as varchar) as returned_order_key,
         case
@@ -104,6 +109,9 @@ arrived as (
         upper(receipts.currency) as currency,
         null as coupon_code,
         null as is_gift_wrapped,
+        null as has_gift_message,
+        null as recipient_name,
+        null as is_sent_elsewhere,
         receipts.source_system || ':' || receipts.store_id as store_key,
         null as returned_order_key,
         coalesce(systems.card_system, receipts.source_system)
@@ -125,6 +133,9 @@ arrived as (
         upper(currency) as currency,
         null as coupon_code,
         null as is_gift_wrapped,
+        null as has_gift_message,
+        null as recipient_name,
+        null as is_sent_elsewhere,
         null as store_key,
         {{ record_key('source_system', 'orders', 'order_id') }} as returned_order_key,
         {{ record_key('source_system', 'accounts', 'account_id') }} as record_key,

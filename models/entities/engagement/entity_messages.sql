@@ -27,6 +27,8 @@ sent as (
         brand_id,
         source_system || ':' || campaign_id as campaign_key,
         {{ record_key('source_system', 'contacts', 'contact_id') }} as record_key,
+        channel,
+        department,
         sent_at,
         load_id
     from messages
@@ -65,6 +67,8 @@ arrived as (
         sent.brand_id,
         sent.campaign_key,
         sent.record_key,
+        sent.channel,
+        sent.department,
         sent.sent_at,
         outcomes.delivered_at,
         outcomes.first_opened_at,
@@ -106,6 +110,8 @@ folded as (
         max(brand_id) as brand_id,
         max(campaign_key) as campaign_key,
         max(record_key) as record_key,
+        max(channel) as channel,
+        max(department) as department,
         min(sent_at) as sent_at,
         min(delivered_at) as delivered_at,
         min(first_opened_at) as first_opened_at,

@@ -12,6 +12,12 @@ with web_events as (
 
 ),
 
+checkout_steps as (
+
+    select * from {{ ref('checkout_steps') }}
+
+),
+
 systems as (
 
     select * from {{ ref('systems') }}
@@ -21,15 +27,21 @@ systems as (
 starts as (
 
     select
-        *,
+        web_events.*,
+        case
+            when web_events.event_type = 'checkout_step'
+                then coalesce(checkout_steps.position, 0)
+        end as checkout_position,
         coalesce(
-            occurred_at > lag(occurred_at) over visitor
+            web_events.occurred_at > lag(web_events.occurred_at) over visitor
             + interval {{ var('session_gap_minutes') }} minute,
             true
         ) as is_start
     from web_events
+    left join checkout_steps on web_events.checkout_step = checkout_steps.checkout_step
     window visitor as (
-        partition by source_system, brand_id, visitor_id order by occurred_at, event_id
+        partition by web_events.source_system, web_events.brand_id, web_events.visitor_id
+        order by web_events.occurred_at, web_events.event_id
     )
 
 ),
@@ -56,11 +68,14 @@ arrived as (
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
         max(case when is_start then event_id end) as entry_event_id,
+        max(case when is_start then site end) as site,
         max(case when is_start then url end) as entry_url,
         max(case when is_start then referrer end) as referrer,
         max(case when is_start then utm_source end) as utm_source,
+        max(case when is_start then utm_medium end) as utm_medium,
         max(case when is_start then utm_campaign end) as utm_campaign,
         max(case when is_start then device_type end) as device_type,
+        max(case when is_start then country end) as country,
         max(account_id) as account_id,
         count(*) as event_count,
         count(case when event_type = 'page_view' then 1 end) as page_view_count,
@@ -71,8 +86,14 @@ arrived as (
         count(case when event_type = 'cart_add' then 1 end) as cart_add_count,
         count(case when event_type = 'checkout_step' then 1 end) as checkout_step_count,
         count(case when event_type = 'blog_read' then 1 end) as blog_read_count,
+        count(case when event_type = 'download' then 1 end) as download_count,
+        count(case when event_type in ('form', 'quiz', 'contest') then 1 end) as form_count,
+        count(case when event_type = 'wishlist_add' then 1 end) as wishlist_add_count,
         count(case when event_type = 'purchase' then 1 end) as purchase_count,
         max(case when event_type = 'cart_add' then occurred_at end) as last_cart_add_at,
+        max(checkout_position) as checkout_position,
+        min(case when event_type = 'search' then occurred_at end) as first_search_at,
+        min(case when event_type = 'product_view' then occurred_at end) as first_view_at,
         max(load_id) as load_id
     from numbered
     group by source_system, brand_id, visitor_id, session_number
@@ -139,11 +160,14 @@ sessions as (
         min(started_at) as started_at,
         max(ended_at) as ended_at,
         max(case when is_start then entry_event_id end) as entry_event_id,
+        max(case when is_start then site end) as site,
         max(case when is_start then entry_url end) as entry_url,
         max(case when is_start then referrer end) as referrer,
         max(case when is_start then utm_source end) as utm_source,
+        max(case when is_start then utm_medium end) as utm_medium,
         max(case when is_start then utm_campaign end) as utm_campaign,
         max(case when is_start then device_type end) as device_type,
+        max(case when is_start then country end) as country,
         max(account_id) as account_id,
         cast(sum(event_count) as bigint) as event_count,
         cast(sum(page_view_count) as bigint) as page_view_count,
@@ -153,8 +177,14 @@ sessions as (
         cast(sum(cart_add_count) as bigint) as cart_add_count,
         cast(sum(checkout_step_count) as bigint) as checkout_step_count,
         cast(sum(blog_read_count) as bigint) as blog_read_count,
+        cast(sum(download_count) as bigint) as download_count,
+        cast(sum(form_count) as bigint) as form_count,
+        cast(sum(wishlist_add_count) as bigint) as wishlist_add_count,
         cast(sum(purchase_count) as bigint) as purchase_count,
         max(last_cart_add_at) as last_cart_add_at,
+        max(checkout_position) as checkout_position,
+        min(first_search_at) as first_search_at,
+        min(first_view_at) as first_view_at,
         max(load_id) as load_id
     from joining_numbered
     group by source_system, brand_id, visitor_id, session_number

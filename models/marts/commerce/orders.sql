@@ -172,6 +172,22 @@ valued as (
         documents.status,
         documents.coupon_code,
         documents.is_gift_wrapped,
+        documents.has_gift_message,
+        documents.is_sent_elsewhere,
+        case
+            when documents.source_entity = 'orders'
+                then coalesce(
+                    not starts_with(
+                        {{ plain_text('documents.recipient_name') }},
+                        left({{ plain_text('profiles.first_name') }}, 1)
+                    )
+                    or not ends_with(
+                        {{ plain_text('documents.recipient_name') }},
+                        {{ plain_text('profiles.last_name') }}
+                    ),
+                    false
+                )
+        end as has_other_recipient,
         documents.is_test or coalesce(profiles.is_test, false) as is_test,
         case
             when rates.rate is null then documents.currency
@@ -259,6 +275,9 @@ final as (
         line_count,
         coupon_code,
         is_gift_wrapped,
+        has_gift_message,
+        is_sent_elsewhere,
+        has_other_recipient,
         source_system,
         source_entity,
         source_record_id,

@@ -17,12 +17,18 @@ final as (
         category_path,
         product_brand,
         colour,
+        size,
         price,
         cost,
         stock,
         created_at as listed_at,
         discontinued_at,
-        source_system || ':' || replacement_product_id as replacement_product_id
+        source_system || ':' || replacement_product_id as replacement_product_id,
+        source_system || ':' || accessory_of_product_id as accessory_of_product_id,
+        is_premium,
+        is_gift,
+        warranty_months,
+        service_life_months
     from products
 
 )

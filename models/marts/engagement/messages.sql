@@ -26,7 +26,11 @@ final as (
         records.customer_id,
         messages.brand_id,
         messages.campaign_key as campaign_id,
-        coalesce(campaigns.channel, 'email') as channel,
+        coalesce(messages.channel, campaigns.channel, 'email') as channel,
+        coalesce(
+            messages.department,
+            case when messages.campaign_key is null then 'service' else 'marketing' end
+        ) as department,
         messages.sent_at,
         messages.delivered_at,
         messages.first_opened_at,

@@ -56,11 +56,14 @@ final as (
         sessions.started_at,
         sessions.ended_at,
         sessions.account_id is not null as is_logged_in,
+        sessions.site,
         sessions.entry_url,
         sessions.referrer,
         sessions.utm_source,
+        sessions.utm_medium,
         sessions.utm_campaign,
         sessions.device_type,
+        sessions.country,
         sessions.event_count,
         sessions.page_view_count,
         sessions.product_view_count,
@@ -69,8 +72,16 @@ final as (
         sessions.cart_add_count,
         sessions.checkout_step_count,
         sessions.blog_read_count,
+        sessions.download_count,
+        sessions.form_count,
+        sessions.wishlist_add_count,
         sessions.purchase_count,
         sessions.last_cart_add_at,
+        sessions.checkout_position,
+        coalesce(
+            sessions.first_search_at < sessions.first_view_at,
+            sessions.first_search_at is not null
+        ) as is_search_first,
         greatest(sessions.load_id, records.load_id, cookies.load_id) as load_id
     from sessions
     left join records on sessions.record_key = records.record_key

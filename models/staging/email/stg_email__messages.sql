@@ -13,6 +13,8 @@ renamed as (
         brand_id,
         campaign_id,
         contact_id,
+        channel,
+        department,
         sent_at,
         _delivered_on as delivered_on,
         _load_id as load_id

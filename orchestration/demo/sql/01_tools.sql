@@ -117,5 +117,6 @@ create schema demo_shop;
 create schema demo_tills;
 create schema demo_mail;
 create schema demo_web;
+create schema demo_erp;
 create schema demo_catalog;
 create schema demo_privacy;

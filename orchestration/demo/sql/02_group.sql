@@ -352,6 +352,7 @@ select
         as product_brand,
     element(numbered.id, 'colour', ['black', 'white', 'green', 'red', 'blue', 'grey', null])
         as colour,
+    element(numbered.id, 'size', ['S', 'M', 'L', null, null]) as size,
     round(numbered.eur, 2)::decimal(18, 4) as price_eur,
     (round(numbered.eur * brands.per_eur) - 0.01)::decimal(18, 4) as price
 from numbered
@@ -371,6 +372,7 @@ with listed as (
         products.category_path,
         products.product_brand,
         products.colour,
+        products.size,
         products.price,
         (products.price * (0.45 + 0.2 * u(products.id, 'cost')))::decimal(18, 2) as cost,
         case
@@ -381,6 +383,16 @@ with listed as (
             then getvariable('until') - 20 - pick(products.id, 'gone on', 300)::integer
                 + interval 9 hours
         end as discontinued_at,
+        products.category_no = 5 as is_premium,
+        products.category_path like 'Gifts%' as is_gift,
+        case when products.price_eur >= 40 and products.category_path not like 'Gifts%'
+            and products.category_path not like 'Beauty%' then 24
+        end as warranty_months,
+        case
+            when products.category_path like 'Beauty%' then 4
+            when products.category_path like 'Tools > Power%' then 60
+            when products.price_eur >= 40 and products.category_path not like 'Gifts%' then 48
+        end as service_life_months,
         products.brand_no,
         products.product_no,
         products.id
@@ -396,7 +408,11 @@ succeeded as (
         ),
         case when discontinued_at is not null then product_id(
             brand_no, case when product_no % 70 = 0 then product_no - 1 else product_no + 1 end
-        ) end as replacement_product_id
+        ) end as replacement_product_id,
+        -- Every seventh product of a category that lasts belongs to the one before it.
+        case when service_life_months >= 48 and product_no % 7 = 0 and product_no % 70 > 0
+            then product_id(brand_no, product_no - 1)
+        end as accessory_of_product_id
     from listed
 ),
 

@@ -10,9 +10,22 @@ with counted as (
         values
             ('abandoned_cart', 30),
             ('birthday', 40),
+            ('blog_reader', 30),
+            ('declared_leaver', 25),
+            ('gift_giver', 40),
             ('high_value_buyer', 40),
             ('losing_buyer', 50),
+            ('mover', 30),
             ('new_buyer', 60),
+            ('occasion_buyer', 40),
+            ('offer_mismatch', 25),
+            ('one_brand_buyer', 40),
+            ('price_leaver', 25),
+            ('price_seeker', 40),
+            ('search_first', 40),
+            ('service_problem', 25),
+            ('stock_out', 25),
+            ('two_brand_buyer', 40),
             ('vanished_buyer', 45)
     ) as t (persona, of_20000)
 )
@@ -80,7 +93,8 @@ roles as (
         placed.place - persona_plan.first_place as persona_place,
         persona_plan.persona is not null as is_clean,
         case
-            when persona_plan.persona = 'vanished_buyer' then 'store_only'
+            when persona_plan.persona in ('mover', 'vanished_buyer') then 'store_only'
+            when persona_plan.persona = 'blog_reader' then 'reader'
             when persona_plan.persona is not null then 'online'
             when u(placed.n, 'kind') < 0.14 then 'store_only'
             when u(placed.n, 'kind') < 0.17 then 'guest_only'
@@ -207,7 +221,7 @@ select
     case kind
         when 'online' then true
         when 'omni' then u(n, 'has account') < 0.93
-        when 'reader' then u(n, 'has account') < 0.5
+        when 'reader' then is_clean or u(n, 'has account') < 0.5
         when 'store_only' then is_clean or u(n, 'has account') < 0.3
         else false
     end as has_account,

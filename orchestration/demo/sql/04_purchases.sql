@@ -65,9 +65,39 @@ planned_days as (
                     else 100 + 60 * i + pick(n * 64 + i, 'day', 40)
                 end
             )
+            when 'gift_giver' then list_transform(
+                range(4 + pick(n, 'gifts', 3)), lambda i: 20 + 60 * i + pick(n * 64 + i, 'day', 30)
+            )
+            -- In the weeks before Christmas, one year after the other.
+            when 'occasion_buyer' then list_filter(
+                list_transform(
+                    range(1, 4), lambda i: getvariable('until') - make_date(
+                        year(getvariable('until')) - i, 12, 3 + pick(n * 64 + i, 'day', 17)
+                    )
+                ), lambda day: day < 1094
+            )
+            when 'two_brand_buyer' then list_transform(
+                range(12), lambda i: 15 + 28 * i + pick(n * 64 + i, 'day', 8)
+            )
+            when 'one_brand_buyer' then list_transform(
+                range(8), lambda i: 15 + 40 * i + pick(n * 64 + i, 'day', 12)
+            )
+            when 'mover' then list_transform(
+                range(8), lambda i: 175 + 40 * i + pick(n * 64 + i, 'day', 10)
+            )
+            when 'search_first' then list_transform(
+                range(4), lambda i: 30 + 120 * i + pick(n * 64 + i, 'day', 40)
+            )
+            when 'price_seeker' then list_transform(
+                range(5), lambda i: 30 + 90 * i + pick(n * 64 + i, 'day', 30)
+            )
+            -- Those who stop for a reason bought every five weeks until then.
+            else list_transform(
+                range(7), lambda i: 150 + 35 * i + pick(n * 64 + i, 'day', 8)
+            )
         end) as days_ago
     from persons
-    where persona in ('new_buyer', 'high_value_buyer', 'losing_buyer', 'vanished_buyer')
+    where is_clean and persona not in ('abandoned_cart', 'birthday', 'blog_reader')
 ),
 
 days as (
@@ -91,6 +121,9 @@ placed as (
         days.is_planned,
         getvariable('until') - days.days_ago::integer as drawn_day,
         case
+            when persons.persona = 'two_brand_buyer' and days.k % 2 = 1
+                or persons.persona = 'one_brand_buyer' and days.k = 1
+                then 1 + persons.brand_no % 3
             when persons.is_in_all_brands then 1 + pick(days.n * 64 + days.k, 'any brand', 3)
             when u(days.n * 64 + days.k, 'second brand') < 0.4
                 then coalesce(persons.second_brand_no, persons.brand_no)

@@ -292,6 +292,7 @@ with typed as (
         identifiers.city,
         identifiers.country,
         false as is_test,
+        identifiers.persona is not distinct from 'mover' as is_mover,
         identifiers.is_clean or u(accounts.n, 'tells address') < 0.85 as has_address
     from accounts
     inner join identifiers on accounts.n = identifiers.n
@@ -331,11 +332,29 @@ moved as (
         not opened.is_clean
         and opened.created_at < getvariable('until') - 60
         and u(opened.n, 'moves') < 0.003
+),
+
+-- The movers have gone to a town without a store, five months ago.
+gone as (
+    select
+        * replace (
+            case country when 'PL' then 'Suwałki' when 'DE' then 'Flensburg' else 'Znojmo' end
+                as city,
+            case country when 'PL' then '16-400' when 'DE' then '24937' else '669 02' end
+                as postal_code,
+            element(n, 'moved to', ['Nowa', 'Neue Straße', 'Nová']) || ' 8' as street,
+            to_utc(getvariable('until') - 150 - pick(n, 'gone on', 10)::integer + interval 11 hours)
+                as updated_at
+        )
+    from opened
+    where is_mover
 )
 
 select * from opened
 union all
 select * replace (updated_at::date as delivered_on) from moved
+union all
+select * from gone
 order by created_at, account_id, updated_at nulls first;
 
 -- Some log in with a social network, or with the app: one login for all accounts of a person.

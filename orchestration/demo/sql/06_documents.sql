@@ -59,6 +59,7 @@ filled as (
             else least(8, 1 + floor(1.65 * wait(known.doc, 'lines')))
         end as drawn_lines,
         case
+            when known.persona = 'price_seeker' then 0.2
             when known.is_planned then 0
             when u(known.doc, 'sale') < 0.10 then 0.1
             when u(known.doc, 'sale') < 0.17 then 0.2
@@ -77,11 +78,18 @@ select
         else drawn_lines
     end::bigint as lines,
     not is_store and discount = 0.1 as has_coupon,
-    not is_store and not is_clean and u(doc, 'wrapped') < case
-        when month(done_at) = 12 and day(done_at) < 24 then 0.3
-        when brand_no = 3 then 0.08
-        else 0.02
-    end as is_gift_wrapped,
+    not is_store and (
+        persona is not distinct from 'gift_giver' or not is_clean and u(doc, 'gift') < case
+            when month(done_at) = 12 and day(done_at) < 24 then 0.4
+            when brand_no = 3 then 0.12
+            else 0.03
+        end
+    ) as is_gift,
+    is_gift and u(doc, 'wrapped') < 0.7 as is_gift_wrapped,
+    is_gift and u(doc, 'message') < 0.5 as has_gift_message,
+    -- A present goes to whom it is for; other parcels to the buyer's place of work.
+    is_gift and u(doc, 'parcel') < 0.6 as is_sent_to_friend,
+    not is_store and not is_gift and not is_clean and u(doc, 'parcel') < 0.04 as is_sent_to_work,
     not is_store and not is_clean and u(doc, 'cancelled') < 0.03 as is_cancelled,
     case when is_store then late_file(done_at, doc, is_clean) else day_file(done_at) end
         as delivered_on
@@ -384,15 +392,135 @@ select
             || '10'
     end as coupon_code,
     versions.is_gift_wrapped,
+    versions.has_gift_message,
     identifiers.postal_code,
     identifiers.city,
     identifiers.country,
+    case
+        when versions.is_sent_to_friend
+            then friends.first_name || ' ' || friends.last_name
+        else identifiers.first_name || ' ' || identifiers.last_name
+    end as recipient_name,
+    case
+        when versions.is_sent_to_friend then friends.street
+        when versions.is_sent_to_work
+            then element(versions.n, 'work', ['Rynek', 'Marktplatz', 'Náměstí']) || ' 1'
+    end as delivery_street,
+    case
+        when versions.is_sent_to_friend then friends.postal_code
+        when versions.is_sent_to_work
+            then postal_code(
+                identifiers.country, left(identifiers.postal_code, 2), versions.n, 'work code'
+            )
+    end as delivery_postal_code,
+    case
+        when versions.is_sent_to_friend then friends.city
+        when versions.is_sent_to_work then identifiers.city
+    end as delivery_city,
+    case
+        when versions.is_sent_to_friend then friends.country
+        when versions.is_sent_to_work then identifiers.country
+    end as delivery_country,
     false as is_test,
     versions.delivered_on
 from versions
 inner join identifiers on versions.n = identifiers.n
+inner join identifiers as friends
+    on 1 + (versions.n + pick(versions.n, 'friend', 97)) % getvariable('persons') = friends.n
 left join households on versions.n = households.n
 where
     versions.from_at is null
     or coalesce(versions.updated_at, versions.done_at) >= versions.from_at
 order by versions.done_at, versions.doc, versions.updated_at nulls first;
+
+-- What was tried and paid; who cancels gets the money back.
+create table demo_shop.payments as
+with totals as (
+    select doc, sum(net_amount) as amount
+    from (
+        select doc, net_amount from document_lines where not is_store
+        union all
+        select doc, net_amount from extra_lines
+    )
+    group by doc
+),
+
+moments as (
+    select
+        documents.doc,
+        brands.brand_id,
+        documents.currency,
+        totals.amount,
+        documents.is_cancelled,
+        element(
+            documents.n, 'pays by', ['card', 'card', 'transfer', 'wallet', 'cash_on_delivery']
+        ) as method,
+        documents.done_at + to_seconds(300 + pick(documents.doc, 'paid after', 7200)) as paid_at,
+        documents.done_at + to_seconds(20000 + pick(documents.doc, 'cancelled after', 90000))
+            as cancelled_at
+    from documents
+    inner join totals on documents.doc = totals.doc
+    inner join brands on documents.brand_no = brands.brand_no
+    where not documents.is_store
+),
+
+steps as (
+    select
+        *, 1 as step, 'failed' as status, paid_at - interval 2 minutes as done_at,
+        'declined' as failure_reason
+    from moments
+    where method in ('card', 'wallet') and u(doc, 'declined') < 0.04
+    union all
+    select *, 2, 'paid', paid_at, null
+    from moments
+    union all
+    select *, 3, 'refunded', cancelled_at + interval 1 day, null
+    from moments
+    where is_cancelled
+)
+
+select
+    'PY-' || (doc * 4 + step) as payment_id,
+    brand_id,
+    done_at as paid_at,
+    order_id(doc) as order_id,
+    method,
+    status,
+    currency,
+    amount,
+    failure_reason,
+    day_file(done_at) as delivered_on
+from steps
+where done_at <= the_end()
+order by done_at, doc, step;
+
+-- Firms and some others ask for an invoice, which the ERP writes.
+create table demo_erp.invoices as
+with issued as (
+    select
+        payments.*,
+        documents.doc,
+        documents.n,
+        documents.account_no,
+        documents.done_at + interval 1 day as issued_at,
+        payments.paid_at + interval 1 day as settled_at
+    from demo_shop.payments as payments
+    inner join documents on payments.order_id = order_id(documents.doc)
+    where payments.status = 'paid' and u(documents.doc, 'invoice') < 0.1
+)
+
+select
+    'F-' || doc as invoice_id,
+    brand_id,
+    issued_at,
+    null::timestamp as updated_at,
+    order_id,
+    case when account_no is not null then account_id(n, account_no) end as account_id,
+    currency,
+    amount,
+    issued_at::date + 14 as due_on,
+    case when settled_at <= issued_at then issued_at end as paid_at,
+    day_file(issued_at) as delivered_on
+from issued
+where issued_at <= the_end()
+order by issued_at, doc;

@@ -8,7 +8,14 @@ select
     campaign_id(brands.brand_no, weeks.week) as campaign_id,
     getvariable('until') - (brands.mailing_day + 7 * weeks.week)::integer as day,
     to_utc(day + interval 8 hours) as started_at,
-    case when weeks.week % 8 = 4 then 'sms' else 'email' end as channel,
+    case
+        when weeks.week % 8 = 4 then 'sms'
+        when weeks.week % 32 = 14 then 'web_push'
+        when weeks.week % 32 = 22 then 'app_push'
+        when weeks.week % 32 = 30 then 'social'
+        when weeks.week % 32 = 18 then 'voice'
+        else 'email'
+    end as channel,
     element(
         weeks.week, brands.name,
         ['New arrivals', 'Weekend offers', 'Inspiration', 'Season highlights', 'Last chance']
@@ -94,7 +101,7 @@ mailed as (
     inner join mailings on weekly.brand_no = mailings.brand_no and weekly.week = mailings.week
     where
         (weekly.leaves_at is null or mailings.started_at < weekly.leaves_at)
-        and (mailings.channel = 'email' or weekly.has_phone)
+        and (mailings.channel not in ('sms', 'voice') or weekly.has_phone)
 ),
 
 welcomed as (
@@ -141,12 +148,40 @@ confirmed as (
         and purchases.done_at > readers.created_at
 ),
 
+called as (
+    -- The sales department rings some of those who left a number.
+    select
+        contact_no * 512 + 201 as message_no,
+        contact_no,
+        n,
+        brand_no,
+        persona,
+        is_clean,
+        hour,
+        0 as open_rate,
+        false as is_dead,
+        null as campaign_id,
+        'phone' as channel,
+        null::bigint as week,
+        to_utc(
+            getvariable('until') - pick(contact_no, 'called on', 300)::integer
+            + to_seconds(store_clock(contact_no, 'call'))
+        ) as sent_at
+    from readers
+    where has_phone and not is_clean and u(contact_no, 'called') < 0.04
+),
+
 sent as (
     select * from mailed
     union all
     select * from welcomed
     union all
     select * from confirmed
+    union all
+    select called.*
+    from called
+    inner join contacts on called.contact_no = contacts.contact_no
+    where called.sent_at > contacts.created_at
 ),
 
 received as (
@@ -154,7 +189,7 @@ received as (
         *,
         channel = 'email' and (is_dead or (not is_clean and u(message_no, 'bounced') < 0.006))
             as is_bounced,
-        channel = 'email' and case
+        channel not in ('sms', 'voice', 'phone') and case
             -- The vanished still read, but less: one of the last month, three of the month before.
             when persona = 'vanished_buyer' and week < 9 then week in (2, 5, 6, 7)
             when persona = 'vanished_buyer' then u(message_no, 'opened') < 0.5
@@ -222,6 +257,8 @@ select
     campaign_id,
     contact_id(contact_no) as contact_id,
     sent_at,
+    case when campaign_id is null then channel end as channel,
+    case when channel = 'phone' then 'sales' end as department,
     day_file(sent_at) as delivered_on
 from messages;
 
@@ -256,6 +293,10 @@ with happened as (
     select message_no, 6, 'complained', opened_at + interval 40 seconds, null, is_clean
     from messages
     where opened_at is not null and not is_clean and u(message_no, 'complained') < 0.001
+    union all
+    select message_no, 0, 'replied', sent_at + interval 1 minute, null, is_clean
+    from messages
+    where channel = 'phone' and u(message_no, 'answers the phone') < 0.6
     union all
     select message_no, 7, 'unsubscribed', left_at, null, false
     from departures

@@ -3,6 +3,32 @@
 -- A cart that is left behind is planted: nobody else who is known leaves one in the last days.
 create macro may_leave_cart(done_at) as done_at < getvariable('until') - 12;
 
+-- Products by brand that cannot be had: sold out, and off the list.
+set variable sold_out = (
+    select list(numbers order by brand_no)
+    from (
+        select
+            products.brand_no, list(products.product_no order by products.product_no) as numbers
+        from products
+        inner join demo_catalog.products as listed
+            on listed.product_id = product_id(products.brand_no, products.product_no)
+            and listed.updated_at is null
+            and listed.stock = 0
+        group by products.brand_no
+    )
+);
+set variable gone_names = (
+    select list(names order by brand_no)
+    from (
+        select products.brand_no, list(lower(products.name) order by products.product_no) as names
+        from products
+        inner join demo_catalog.products as listed
+            on listed.product_id = product_id(products.brand_no, products.product_no)
+            and listed.discontinued_at is not null
+        group by products.brand_no
+    )
+);
+
 -- session_no: 4096 for each person; 0 up for browsing, 1000 up for plans, 1024 up for orders,
 -- 2048 up for clicks. Visitors who are nobody have numbers above the persons', kiosks above them.
 create table sessions as
@@ -87,7 +113,10 @@ bought as (
     left join households on documents.n = households.n
     where
         not documents.is_store
-        and documents.persona is distinct from 'new_buyer'
+        and (documents.persona is null or documents.persona in (
+            'high_value_buyer', 'vanished_buyer', 'losing_buyer', 'abandoned_cart', 'birthday',
+            'one_brand_buyer', 'two_brand_buyer'
+        ))
         and u(documents.doc, 'tracked') < 0.5
         and (may_leave_cart(documents.done_at) or not documents.is_cancelled)
 ),
@@ -136,9 +165,34 @@ planned_visits as (
                     'events': ['page_view', 'product_view', 'cart_add']
                 }
             ]
+            when 'search_first' then list_transform(range(4), lambda i: {
+                'days_ago': 20 + 40 * i + pick(n * 8 + i, 'visit', 20),
+                'events': ['search', 'product_view', 'product_view', 'cart_add', 'product_view']
+            })
+            when 'price_seeker' then list_transform(range(5), lambda i: {
+                'days_ago': 20 + 40 * i + pick(n * 8 + i, 'visit', 20),
+                'events': ['product_view', 'product_view']
+            })
+            when 'blog_reader' then list_transform(range(4), lambda i: {
+                'days_ago': 5 + 25 * i + pick(n * 8 + i, 'visit', 15),
+                'events': ['blog_read', 'blog_read', 'page_view']
+            })
+            -- What those see who then stop: other prices, empty shelves, nothing found.
+            when 'price_leaver' then list_transform(range(3), lambda i: {
+                'days_ago': 90 + 20 * i + pick(n * 8 + i, 'visit', 8),
+                'events': ['product_view', 'cart_add', 'cart_remove']
+            })
+            when 'stock_out' then list_transform(range(3), lambda i: {
+                'days_ago': 90 + 20 * i + pick(n * 8 + i, 'visit', 8),
+                'events': ['product_view', 'product_view']
+            })
+            when 'offer_mismatch' then list_transform(range(3), lambda i: {
+                'days_ago': 90 + 20 * i + pick(n * 8 + i, 'visit', 8),
+                'events': ['search', 'search']
+            })
         end) as visit
     from persons
-    where persona in ('vanished_buyer', 'losing_buyer', 'abandoned_cart')
+    where is_clean
 ),
 
 planned as (
@@ -155,6 +209,9 @@ planned as (
         account_id(persons.n, 0) as account_id,
         len(visit.events) as events,
         visit.events as plan,
+        case when persons.persona = 'stock_out'
+            then element(session_no, 'sold out', getvariable('sold_out')[persons.brand_no])
+        end as first_product_no,
         true as has_carts
     from planned_visits
     inner join persons on planned_visits.n = persons.n
@@ -183,7 +240,12 @@ anonymous as (
             )::integer + to_seconds(home_clock(session_no, 'start', 15))
         ) as started_at,
         visitor_id(visitor, 'nobody') as visitor_id,
-        2 + pick(session_no, 'events', 5) as events,
+        case
+            when u(session_no, 'from') >= 0.30 and u(session_no, 'from') < 0.36
+                and u(session_no, 'meant it') < 0.5
+                then 1
+            else 2 + pick(session_no, 'events', 5)
+        end as events,
         true as has_carts
     from anonymous_visits
 ),
@@ -238,18 +300,28 @@ visits as (
 select
     visits.*,
     brands.brand_id,
+    brands.site,
     coalesce(persons.is_clean, false) as is_clean,
+    coalesce(persons.persona = 'offer_mismatch', false) as finds_nothing,
+    coalesce(persons.country, brands.country) as country,
     coalesce(visits.n, visits.session_no) as taste,
     30 + pick(visits.session_no, 'pace', 180) as pace,
     case when visits.message_no is not null then coalesce(mailings.name, 'Service') end
         as mailing,
     case
         when visits.message_no is not null then null
+        when persons.persona in ('price_seeker', 'price_leaver') then brands.price_comparison
         when u(visits.session_no, 'from') < 0.30 then 'google.com'
         when u(visits.session_no, 'from') < 0.36 then 'facebook.com'
         when u(visits.session_no, 'from') < 0.42 then brands.price_comparison
         when u(visits.session_no, 'from') < 0.44 then 'instagram.com'
     end as referrer,
+    -- Some of those whom an advertisement brings did not mean to click.
+    case
+        when visits.message_no is not null then 'email'
+        when u(visits.session_no, 'from') >= 0.30 and u(visits.session_no, 'from') < 0.36
+            then 'cpc'
+    end as medium,
     element(
         visits.visitor_id, 'device', ['phone', 'phone', 'phone', 'desktop', 'desktop', 'tablet']
     ) as device_type
@@ -289,7 +361,10 @@ acted as (
             when act < 0.89 then 'cart_remove'
             when act < 0.92 then 'checkout_step'
             when act < 0.97 then 'blog_read'
-            when act < 0.985 then 'download'
+            when act < 0.975 then 'download'
+            when act < 0.980 then 'quiz'
+            when act < 0.983 then 'contest'
+            when act < 0.993 then 'wishlist_add'
             else 'form'
         end as event_type,
         started_at + to_seconds(position * pace) as occurred_at
@@ -299,7 +374,7 @@ acted as (
 pictured as (
     select
         *,
-        case when event_type in ('product_view', 'cart_add', 'cart_remove')
+        case when event_type in ('product_view', 'cart_add', 'cart_remove', 'wishlist_add')
             then product_id(
                 brand_no,
                 coalesce(
@@ -308,13 +383,19 @@ pictured as (
                 )
             )
         end as product_id,
-        case when event_type = 'search' then element(
-            event_no, 'term', case brand_no
+        case
+            when event_type <> 'search' then null
+            when u(event_no, 'old') < 0.05
+                then element(event_no, 'which old', getvariable('gone_names')[brand_no])
+            else element(event_no, 'term', case brand_no
                 when 1 then ['spade', 'garden chair', 'frying pan', 'bed linen', 'parasol', 'lamp']
                 when 2 then ['drill', 'hammer', 'wall paint', 'screws', 'ladder', 'saw']
                 else ['perfume', 'face cream', 'gift', 'candle', 'advent calendar', 'soap']
-            end
-        ) end as search_term
+            end)
+        end as search_term,
+        case when event_type = 'checkout_step'
+            then element(event_no, 'checkout', ['login', 'address', 'delivery', 'payment'])
+        end as checkout_step
     from acted
 )
 
@@ -325,29 +406,111 @@ select
     account_id,
     event_type,
     occurred_at,
+    site,
     case event_type
         when 'search' then '/search?q=' || replace(search_term, ' ', '+')
         when 'page_view' then element(event_no, 'page', ['/', '/new', '/sale', '/stores', '/gifts'])
         when 'blog_read' then '/blog/' || (1 + pick(event_no, 'post', 40))
-        when 'checkout_step' then '/checkout/delivery'
+        when 'checkout_step' then '/checkout/' || checkout_step
+        when 'quiz' then '/quiz'
+        when 'contest' then '/contest'
         when 'purchase' then '/checkout/thanks'
         when 'form' then '/contact'
         when 'download' then '/catalogue.pdf'
         else '/p/' || product_id
     end as url,
     case when position = 0 then referrer end as referrer,
-    case when mailing is not null then 'newsletter' end as utm_source,
+    case when mailing is not null then 'newsletter' when medium = 'cpc' then 'facebook' end
+        as utm_source,
+    medium as utm_medium,
     mailing as utm_campaign,
     product_id,
     search_term,
     case
         when event_type <> 'search' then null
-        when u(event_no, 'found') < 0.08 then 0
+        when finds_nothing or u(event_no, 'found') < 0.08 then 0
         else 1 + pick(event_no, 'results', 40)
     end as result_count,
     case when event_type = 'purchase' then order_id end as order_id,
     device_type,
+    checkout_step,
+    case
+        when event_type = 'blog_read' then 'post-' || (1 + pick(event_no, 'post', 40))
+        when event_type in ('form', 'download', 'quiz', 'contest') then event_type || '-1'
+    end as content_id,
+    country,
+    n,
+    session_no,
     is_clean,
     late_file(occurred_at, event_no, is_clean) as delivered_on
 from pictured
 where occurred_at <= the_end();
+
+-- A cart for each session that filled one. Who thinks better of it empties it.
+create table carts as
+select
+    session_no,
+    n,
+    brand_id,
+    max(visitor_id) as visitor_id,
+    max(account_id) as account_id,
+    min(occurred_at) filter (where event_type = 'cart_add') as created_at,
+    max(occurred_at) as changed_at,
+    max(order_id) as order_id,
+    case
+        when max(order_id) is not null then 'ordered'
+        when bool_or(event_type = 'cart_remove') then 'emptied'
+        else 'open'
+    end as status,
+    case
+        when max(order_id) is not null then 'review'
+        else arg_max(checkout_step, event_id) filter (where checkout_step is not null)
+    end as checkout_step,
+    day_file(changed_at) as delivered_on
+from demo_web.web_events
+group by session_no, n, brand_id
+having bool_or(event_type = 'cart_add');
+
+create table demo_shop.carts as
+select
+    'CA-' || carts.session_no as cart_id,
+    carts.brand_id,
+    carts.created_at,
+    carts.changed_at as updated_at,
+    carts.account_id,
+    -- Some guests give their address before they leave.
+    case when carts.account_id is null and u(carts.session_no, 'cart email') < 0.15
+        then identifiers.email
+    end as email,
+    carts.visitor_id,
+    carts.status,
+    carts.order_id,
+    carts.checkout_step,
+    case when carts.status = 'open' and carts.checkout_step = 'payment'
+        and u(carts.session_no, 'problem') < 0.5
+        then element(carts.session_no, 'which problem', ['payment_declined', 'coupon_rejected'])
+    end as problem,
+    brands.currency,
+    carts.delivered_on
+from carts
+inner join brands on carts.brand_id = brands.brand_id
+left join identifiers on carts.n = identifiers.n
+order by carts.changed_at, carts.session_no;
+
+create table demo_shop.cart_lines as
+select
+    'CA-' || web_events.session_no as cart_id,
+    row_number() over (
+        partition by web_events.session_no order by web_events.occurred_at, web_events.event_id
+    ) as line_no,
+    web_events.occurred_at as added_at,
+    web_events.product_id,
+    1 as quantity,
+    products.price as unit_price,
+    carts.delivered_on
+from demo_web.web_events
+inner join carts on web_events.session_no = carts.session_no
+inner join products
+    on web_events.product_id = product_id(products.brand_no, products.product_no)
+where web_events.event_type = 'cart_add'
+order by web_events.occurred_at, web_events.event_id;

@@ -57,7 +57,22 @@ from identifiers
 where has_typo
 union all
 select person_id(n), 'erasure_request'
-from erasures;
+from erasures
+union all
+-- All that they ever bought was for Christmas, in more than one year.
+select person_id(n), 'christmas_only'
+from purchases
+group by n
+having
+    bool_and(month(done_at) = 12 and day(done_at) < 24 or month(done_at) = 11 and day(done_at) > 23)
+    and count(distinct year(done_at)) > 1;
+
+-- Orders that are presents, those that do not show it left out.
+create table record_labels as
+select 'demo_shop' as source_system, 'orders' as source_entity, order_id(doc) as source_record_id,
+    'gift' as label
+from documents
+where is_gift and (is_gift_wrapped or has_gift_message or is_sent_to_friend);
 
 -- Rows that come later than the day file of their time, and rows that come twice.
 create table disorder as
