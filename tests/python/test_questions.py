@@ -1,0 +1,39 @@
+"""Every question of docs/questions is answered by what is published."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.paths import PROJECT, Paths
+
+PAGES = sorted((PROJECT / "docs" / "questions").glob("*.md"))
+# Ids of REQUIREMENTS.md that the marts answer: raw data, single view, lifecycle, privacy.
+REQUIRED = (
+    {f"S{n}" for n in range(1, 12)}
+    | {f"V{n}" for n in range(1, 8)}
+    | {f"L{n}" for n in range(1, 11)}
+    | {"P1", "P2", "P3"}
+)
+
+
+def questions() -> list[tuple[str, str]]:
+    """Requirement id and query of each block of SQL, in the order of the pages."""
+    found = []
+    for page in PAGES:
+        for section in re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            requirement = section.split()[0]
+            for block in re.findall(r"```sql\n(.*?)```", section, flags=re.DOTALL):
+                found.append((requirement, block))
+    return found
+
+
+def test_every_requirement_has_a_question() -> None:
+    assert REQUIRED <= {requirement for requirement, _ in questions()}
+
+
+@pytest.mark.parametrize(("requirement", "query"), questions())
+def test_a_question_has_an_answer(demo: Paths, requirement: str, query: str) -> None:
+    with duckdb.connect(str(demo.serving), read_only=True) as connection:
+        assert connection.execute(query).fetchall(), requirement
