@@ -25,6 +25,7 @@ SYSTEMS = (
     "demo_erp",
     "demo_mail",
     "demo_privacy",
+    "demo_service",
     "demo_shop",
     "demo_tills",
     "demo_web",

@@ -3,13 +3,25 @@
     the record included: an address that was changed still tells whose record it is.
     An order or a login of an account is a sighting on the record of the account, a receipt one on
     the record of its card, also when no row tells of the account or the card itself; only a
-    guest's order is a record of its own. Any system may tell of more identifiers of any record,
-    but nobody of a record that was erased. A record that people decided about is an identifier
-    itself: it can be joined or kept apart whatever else it holds. Ids of accounts, cards and
-    visitors carry the system that they belong to (seeds/systems): the visitor that a shop's order
-    names is the one of its web tool.
+    guest's order is a record of its own. So are cases, notes, registrations, reviews, referrals,
+    answers and attributes that name neither account, card nor contact. Any system may tell of
+    more identifiers of any record, but nobody of a record that was erased. A record that people
+    decided about is an identifier itself: it can be joined or kept apart whatever else it holds.
+    Ids of accounts, cards and visitors carry the system that they belong to (seeds/systems): the
+    visitor that a shop's order names is the one of its web tool.
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
+
+{#- What else names persons: kind of source, entity, id and time of its rows. -#}
+{%- set naming_persons = [
+    ('service', 'cases', 'case_id', 'version_at'),
+    ('service', 'notes', 'note_id', 'noted_at'),
+    ('service', 'registrations', 'registration_id', 'version_at'),
+    ('service', 'reviews', 'review_id', 'reviewed_at'),
+    ('service', 'referrals', 'referral_id', 'referred_at'),
+    ('declared', 'answers', 'answer_id', 'answered_at'),
+    ('declared', 'attributes', 'attribute_id', 'observed_at'),
+] %}
 
 with accounts as (
 
@@ -49,7 +61,29 @@ web_events as (
 
 ),
 
-others as (
+named as (
+
+    {% for kind, entity, id, seen_at in naming_persons -%}
+    select
+        source_system,
+        '{{ entity }}' as source_entity,
+        {{ id }} as source_record_id,
+        account_id,
+        card_id,
+        contact_id,
+        email,
+        phone,
+        {{ seen_at }} as seen_at,
+        delivered_on,
+        load_id
+    from {{ ref('stg_' ~ kind ~ '__' ~ entity) }}
+    where {{ newly_loaded() }}
+    {% if not loop.last -%} union all {% endif -%}
+    {% endfor %}
+
+),
+
+identifiers as (
 
     select * from {{ ref('stg_identity__identifiers') }} where {{ newly_loaded() }}
 
@@ -109,6 +143,70 @@ card_uses as (
     from receipts
     left join systems on receipts.source_system = systems.source_system
     group by all
+
+),
+
+keyed as (
+
+    select
+        named.*,
+        {{ person_record(
+            'named',
+            "named.source_system || ':' || named.source_entity || ':' || named.source_record_id"
+        ) }} as record_key,
+        coalesce(systems.account_system, named.source_system) || ':' || named.account_id as account,
+        coalesce(systems.card_system, named.source_system) || ':' || named.card_id as card,
+        named.source_system || ':' || named.contact_id as contact
+    from named
+    left join systems on named.source_system = systems.source_system
+
+),
+
+mentions as (
+
+    select
+        split_part(keyed.record_key, ':', 1) as source_system,
+        split_part(keyed.record_key, ':', 2) as source_entity,
+        regexp_replace(keyed.record_key, '^[^:]*:[^:]*:', '') as source_record_id,
+        keyed.account,
+        keyed.card,
+        keyed.contact,
+        keyed.email,
+        keyed.phone,
+        keyed.source_entity as told_by,
+        keyed.source_system || ':' || keyed.source_record_id as told_id,
+        keyed.seen_at,
+        keyed.delivered_on,
+        keyed.load_id
+    from keyed
+    where keyed.record_key is not null
+
+),
+
+others as (
+
+    select
+        source_system,
+        record_entity,
+        record_id,
+        id_type,
+        id_value,
+        seen_at,
+        delivered_on,
+        load_id
+    from identifiers
+    union all
+    select
+        source_system,
+        source_entity as record_entity,
+        source_record_id as record_id,
+        case told_by when 'cases' then 'case' else 'registration' end as id_type,
+        told_id as id_value,
+        seen_at,
+        delivered_on,
+        load_id
+    from mentions
+    where told_by in ('cases', 'registrations')
 
 ),
 
@@ -213,6 +311,22 @@ evidence as (
         delivered_on,
         load_id
     from card_uses
+    union all
+    select
+        source_system,
+        source_entity,
+        source_record_id,
+        account,
+        card,
+        contact,
+        email,
+        phone,
+        null as cookie,
+        seen_at as first_seen_at,
+        seen_at as last_seen_at,
+        delivered_on,
+        load_id
+    from mentions
 
 ),
 

@@ -35,19 +35,7 @@ spread as (
         consent_events.purpose,
         channels.channel,
         consent_events.decision,
-        case
-            when consent_events.account_id is not null
-                then
-                    coalesce(systems.account_system, consent_events.source_system)
-                    || ':accounts:' || consent_events.account_id
-            when consent_events.card_id is not null
-                then
-                    coalesce(systems.card_system, consent_events.source_system)
-                    || ':loyalty_cards:' || consent_events.card_id
-            when consent_events.contact_id is not null
-                then {{ record_key(
-                    'consent_events.source_system', 'contacts', 'consent_events.contact_id') }}
-        end as record_key,
+        {{ person_record('consent_events') }} as record_key,
         {{ email_identifier('consent_events.email') }} as email,
         consent_events.phone,
         consent_events.text_version,

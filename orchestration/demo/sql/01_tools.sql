@@ -120,3 +120,4 @@ create schema demo_web;
 create schema demo_erp;
 create schema demo_catalog;
 create schema demo_privacy;
+create schema demo_service;

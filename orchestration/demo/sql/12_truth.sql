@@ -19,6 +19,27 @@ select 'demo_tills', 'receipts', receipt_id(doc), person_id(n)
 from documents
 where has_card_shown
 union all
+select 'demo_service', 'cases', case_id, person_id(n)
+from service_cases
+union all
+select 'demo_service', 'notes', note_id, person_id(n)
+from service_notes
+union all
+select 'demo_service', 'registrations', registration_id, person_id(n)
+from service_registrations
+union all
+select 'demo_service', 'reviews', review_id, person_id(n)
+from service_reviews
+union all
+select 'demo_service', 'referrals', referral_id, person_id(n)
+from service_referrals
+union all
+select 'demo_service', 'answers', answer_id, person_id(n)
+from declared_answers
+union all
+select 'demo_service', 'attributes', attribute_id, person_id(n)
+from declared_attributes
+union all
 select distinct 'demo_web', 'visitors', visitor_id, person_id(n)
 from sessions
 where
@@ -94,6 +115,24 @@ with late as (
     union all
     select 'demo_web/web_events', occurred_at, delivered_on
     from demo_web.web_events
+    union all
+    select 'demo_service/notes', noted_at, delivered_on
+    from demo_service.notes
+    union all
+    select 'demo_service/registrations', registered_at, delivered_on
+    from demo_service.registrations
+    union all
+    select 'demo_service/reviews', reviewed_at, delivered_on
+    from demo_service.reviews
+    union all
+    select 'demo_service/referrals', referred_at, delivered_on
+    from demo_service.referrals
+    union all
+    select 'demo_service/answers', answered_at, delivered_on
+    from demo_service.answers
+    union all
+    select 'demo_service/attributes', observed_at, delivered_on
+    from demo_service.attributes
 )
 
 select 'late_rows' as kind, entity, count(*) as rows

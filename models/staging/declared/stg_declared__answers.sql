@@ -1,0 +1,38 @@
+{# Grain: one row per answer. #}
+with source as (
+
+    select * from {{ source('declared', 'answers') }}
+
+),
+
+brands as (
+
+    select * from {{ ref('brands') }}
+
+),
+
+renamed as (
+
+    select
+        source.source_system,
+        source.answer_id,
+        source.brand_id,
+        source.answered_at,
+        source.account_id,
+        source.card_id,
+        source.contact_id,
+        {{ normalise_email('source.email') }} as email,
+        {{ normalise_phone('source.phone', 'brands.calling_code') }} as phone,
+        source.question,
+        source.answer,
+        source.form,
+        source.text_version,
+        source._delivered_on as delivered_on,
+        source._load_id as load_id
+    from source
+    left join brands on source.brand_id = brands.brand_id
+    where {{ known_by_as_of('source.answered_at') }}
+
+)
+
+select * from renamed

@@ -1,0 +1,40 @@
+{# Grain: one row per note. #}
+with source as (
+
+    select * from {{ source('service', 'notes') }}
+
+),
+
+brands as (
+
+    select * from {{ ref('brands') }}
+
+),
+
+renamed as (
+
+    select
+        source.source_system,
+        source.note_id,
+        source.brand_id,
+        source.noted_at,
+        source.account_id,
+        source.card_id,
+        source.contact_id,
+        {{ normalise_email('source.email') }} as email,
+        {{ normalise_phone('source.phone', 'brands.calling_code') }} as phone,
+        source.department,
+        source.author,
+        source.action,
+        source.effect,
+        source.case_id,
+        source.text,
+        source._delivered_on as delivered_on,
+        source._load_id as load_id
+    from source
+    left join brands on source.brand_id = brands.brand_id
+    where {{ known_by_as_of('source.noted_at') }}
+
+)
+
+select * from renamed
