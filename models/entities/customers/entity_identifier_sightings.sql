@@ -12,17 +12,6 @@
 #}
 {{ config(unique_key=['record_key', 'id_type', 'id_value']) }}
 
-{#- What else names persons: kind of source, entity, id and time of its rows. -#}
-{%- set naming_persons = [
-    ('service', 'cases', 'case_id', 'version_at'),
-    ('service', 'notes', 'note_id', 'noted_at'),
-    ('service', 'registrations', 'registration_id', 'version_at'),
-    ('service', 'reviews', 'review_id', 'reviewed_at'),
-    ('service', 'referrals', 'referral_id', 'referred_at'),
-    ('declared', 'answers', 'answer_id', 'answered_at'),
-    ('declared', 'attributes', 'attribute_id', 'observed_at'),
-] %}
-
 with accounts as (
 
     select * from {{ ref('stg_shop__accounts') }} where {{ newly_loaded() }}
@@ -61,25 +50,9 @@ web_events as (
 
 ),
 
-named as (
+mentions as (
 
-    {% for kind, entity, id, seen_at in naming_persons -%}
-    select
-        source_system,
-        '{{ entity }}' as source_entity,
-        {{ id }} as source_record_id,
-        account_id,
-        card_id,
-        contact_id,
-        email,
-        phone,
-        {{ seen_at }} as seen_at,
-        delivered_on,
-        load_id
-    from {{ ref('stg_' ~ kind ~ '__' ~ entity) }}
-    where {{ newly_loaded() }}
-    {% if not loop.last -%} union all {% endif -%}
-    {% endfor %}
+    select * from {{ ref('entity_mentions') }} where {{ newly_loaded() }}
 
 ),
 
@@ -146,43 +119,6 @@ card_uses as (
 
 ),
 
-keyed as (
-
-    select
-        named.*,
-        {{ person_record(
-            'named',
-            "named.source_system || ':' || named.source_entity || ':' || named.source_record_id"
-        ) }} as record_key,
-        coalesce(systems.account_system, named.source_system) || ':' || named.account_id as account,
-        coalesce(systems.card_system, named.source_system) || ':' || named.card_id as card,
-        named.source_system || ':' || named.contact_id as contact
-    from named
-    left join systems on named.source_system = systems.source_system
-
-),
-
-mentions as (
-
-    select
-        split_part(keyed.record_key, ':', 1) as source_system,
-        split_part(keyed.record_key, ':', 2) as source_entity,
-        regexp_replace(keyed.record_key, '^[^:]*:[^:]*:', '') as source_record_id,
-        keyed.account,
-        keyed.card,
-        keyed.contact,
-        keyed.email,
-        keyed.phone,
-        keyed.source_entity as told_by,
-        keyed.source_system || ':' || keyed.source_record_id as told_id,
-        keyed.seen_at,
-        keyed.delivered_on,
-        keyed.load_id
-    from keyed
-    where keyed.record_key is not null
-
-),
-
 others as (
 
     select
@@ -200,13 +136,13 @@ others as (
         source_system,
         source_entity as record_entity,
         source_record_id as record_id,
-        case told_by when 'cases' then 'case' else 'registration' end as id_type,
-        told_id as id_value,
+        case mentioned_in when 'cases' then 'case' else 'registration' end as id_type,
+        mention_id as id_value,
         seen_at,
         delivered_on,
         load_id
     from mentions
-    where told_by in ('cases', 'registrations')
+    where mentioned_in in ('cases', 'registrations')
 
 ),
 

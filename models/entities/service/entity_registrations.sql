@@ -23,7 +23,9 @@ arrived as (
         registrations.brand_id,
         {{ person_record(
             'registrations',
-            record_key('registrations.source_system', 'registrations', 'registrations.registration_id')
+            record_key(
+                'registrations.source_system', 'registrations', 'registrations.registration_id'
+            )
         ) }} as record_key,
         registrations.registered_at,
         registrations.version_at,

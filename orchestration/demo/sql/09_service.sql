@@ -285,9 +285,14 @@ answered as (
         identifiers.birth_date,
         identifiers.city,
         identifiers.phone,
+        wares.category_path,
         questions.n || '-' || questions.question as draw
     from questions
     inner join identifiers on questions.n = identifiers.n
+    -- What people say that they like is what they buy.
+    inner join wares
+        on questions.brand_no = wares.brand_no
+        and 1 + pick(questions.n, 'liked', 4) = wares.category_no
     where u(draw, 'skips') < case when questions.question = 'pause_until' then 0.06 else 0.7 end
 )
 
@@ -299,9 +304,7 @@ select
     started_at + to_seconds(10 + pick(draw, 'thinks', 240)) as answered_at,
     question,
     case question
-        when 'favourite_category' then element(n, 'favourite', [
-            'Home and Garden', 'Fashion', 'Toys', 'Kitchen'
-        ])
+        when 'favourite_category' then category_path
         when 'favourite_colour' then element(n, 'colour', ['black', 'white', 'green', 'blue'])
         when 'lifestyle' then element(n, 'lifestyle', ['active', 'family', 'homely', 'city'])
         when 'interests' then element(n, 'interest', ['gardening', 'cooking', 'sport', 'reading'])
@@ -371,28 +374,37 @@ select
 from drawn;
 
 -- How the persons are known in each row: many by their account, some by card, e-mail or phone,
--- few not at all. The planted are always known.
+-- few not at all. Who answers questions says once who it is, in the preference centre by logging
+-- in. The planted are always known.
 create table named_persons as
 with rows as (
-    select case_id as row_id, n, is_clean, opened_at as done_at from service_cases
+    select case_id as row_id, case_id as said_in, n, opened_at as done_at, is_clean as is_sure
+    from service_cases
     union all
-    select note_id, n, is_clean, noted_at from service_notes
+    select note_id, note_id, n, noted_at, is_clean
+    from service_notes
     union all
-    select registration_id, n, is_clean, registered_at from service_registrations
+    select registration_id, registration_id, n, registered_at, is_clean
+    from service_registrations
     union all
-    select review_id, n, is_clean, reviewed_at from service_reviews
+    select review_id, review_id, n, reviewed_at, is_clean
+    from service_reviews
     union all
-    select referral_id, n, is_clean, referred_at from service_referrals
+    select referral_id, referral_id, n, referred_at, is_clean
+    from service_referrals
     union all
-    select answer_id, n, is_clean, answered_at from declared_answers
+    select answer_id, 'Q-' || n, n, answered_at, is_clean or form = 'preference_centre'
+    from declared_answers
     union all
-    select attribute_id, n, is_clean, observed_at from declared_attributes
+    select attribute_id, attribute_id, n, observed_at, is_clean
+    from declared_attributes
 ),
 
 drawn as (
     select
         rows.*,
-        u(rows.row_id, 'known by') as way,
+        u(rows.said_in, 'known by') as way,
+        traces.is_clean,
         traces.account_created_at < rows.done_at as has_account,
         traces.card_issued_at < rows.done_at as has_card
     from rows
@@ -402,7 +414,7 @@ drawn as (
 select
     drawn.row_id,
     drawn.n,
-    case when drawn.has_account and (drawn.is_clean or drawn.way < 0.5)
+    case when drawn.has_account and (drawn.is_sure or drawn.way < 0.5)
         then account_id(drawn.n, 0)
     end as account_id,
     case when drawn.has_card and (drawn.is_clean or drawn.way between 0.4 and 0.65)
@@ -412,12 +424,12 @@ select
     case
         when drawn.is_clean then identifiers.email
         when drawn.way < 0.8
-            then typed_email(identifiers.email, drawn.row_id, 'email to the service')
+            then typed_email(identifiers.email, drawn.said_in, 'email to the service')
     end as email,
     case
         when drawn.is_clean then identifiers.phone
         when drawn.way between 0.7 and 0.97 then typed_phone(
-            identifiers.phone, identifiers.calling_code, identifiers.is_native, drawn.row_id,
+            identifiers.phone, identifiers.calling_code, identifiers.is_native, drawn.said_in,
             'phone to the service'
         )
     end as phone
