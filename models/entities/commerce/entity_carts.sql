@@ -1,7 +1,7 @@
 {#
     Grain: one row per cart of a shop, its latest version. record_key names the record of the
-    person behind it: the account, or the cart itself for a guest who left an address or a cookie;
-    NULL is nobody known.
+    person, which is the cart itself for a guest who left but an e-mail or phone; NULL is nobody
+    known.
 #}
 {{ config(unique_key='cart_key') }}
 
@@ -25,14 +25,9 @@ arrived as (
         carts.brand_id,
         carts.created_at,
         carts.version_at,
-        case
-            when carts.account_id is not null
-                then
-                    coalesce(systems.account_system, carts.source_system)
-                    || ':accounts:' || carts.account_id
-            when carts.email is not null
-                then {{ record_key('carts.source_system', 'carts', 'carts.cart_id') }}
-        end as record_key,
+        {{ person_record(
+            'carts', record_key('carts.source_system', 'carts', 'carts.cart_id')
+        ) }} as record_key,
         carts.visitor_id,
         carts.status,
         coalesce(systems.account_system, carts.source_system)

@@ -1,5 +1,5 @@
 {#
-    Grain: one row per row of service and declared data that names a person, old versions included,
+    Grain: one row per cart and row of service and declared data that names a person, old versions included,
     with the record of that person: the account, else the card, else the contact, else the row
     itself when it holds an e-mail or phone. What names nobody is left out.
     A view: only the sightings of identifiers read it, and only what is new of it.
@@ -7,6 +7,7 @@
 {{ config(materialized='view') }}
 
 {%- set named_in = [
+    ('shop', 'carts', 'cart_id', 'version_at'),
     ('service', 'cases', 'case_id', 'version_at'),
     ('service', 'notes', 'note_id', 'noted_at'),
     ('service', 'registrations', 'registration_id', 'version_at'),

@@ -5,26 +5,36 @@ with source as (
 
 ),
 
+brands as (
+
+    select * from {{ ref('brands') }}
+
+),
+
 renamed as (
 
     select
-        source_system,
-        cart_id,
-        brand_id,
-        created_at,
-        account_id,
-        {{ normalise_email('email') }} as email,
-        visitor_id,
-        status,
-        order_id,
-        checkout_step,
-        problem,
-        currency,
-        coalesce(updated_at, created_at) as version_at,
-        _delivered_on as delivered_on,
-        _load_id as load_id
+        source.source_system,
+        source.cart_id,
+        source.brand_id,
+        source.created_at,
+        source.account_id,
+        source.card_id,
+        source.contact_id,
+        {{ normalise_email('source.email') }} as email,
+        {{ normalise_phone('source.phone', 'brands.calling_code') }} as phone,
+        source.visitor_id,
+        source.status,
+        source.order_id,
+        source.checkout_step,
+        source.problem,
+        source.currency,
+        coalesce(source.updated_at, source.created_at) as version_at,
+        source._delivered_on as delivered_on,
+        source._load_id as load_id
     from source
-    where {{ known_by_as_of('coalesce(updated_at, created_at)') }}
+    left join brands on source.brand_id = brands.brand_id
+    where {{ known_by_as_of('coalesce(source.updated_at, source.created_at)') }}
 
 )
 

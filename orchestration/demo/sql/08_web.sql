@@ -482,6 +482,9 @@ select
     case when carts.account_id is null and u(carts.session_no, 'cart email') < 0.15
         then identifiers.email
     end as email,
+    null::varchar as card_id,
+    null::varchar as contact_id,
+    null::varchar as phone,
     carts.visitor_id,
     carts.status,
     carts.order_id,
