@@ -47,6 +47,7 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     _forget_what_was_built(paths, raw=False)
     dagster = _timed("full, raw files loaded, Dagster", paths, build, progress)
     dbt = _timed("full, raw files loaded, dbt", paths, (*_THIS, "dbt"), progress)
+    slowest = model_seconds(paths)[:10]
     bare = _timed("full, raw files loaded, bare SQL", paths, (*_THIS, "bare"), progress)
     _forget_what_was_built(paths, raw=False)
     day_before = _build_as_of(UNTIL - timedelta(days=1))
@@ -81,10 +82,25 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
         "increment over nothing new, of the full build's processor time": (
             f"{100 * (increment.cpu - nothing.cpu) / full.cpu:.1f} %"
         ),
+        **{
+            f"slowest model {place}": f"{seconds:.1f} s {name}"
+            for place, (name, seconds) in enumerate(slowest, start=1)
+        },
     }
 
 
 _THIS = ("-m", "orchestration.benchmarks.build")
+
+
+def model_seconds(paths: Paths) -> list[tuple[str, float]]:
+    """Name and wall seconds of each model of the last run of dbt, the slowest first."""
+    results = json.loads((paths.data / "dbt" / "run_results.json").read_text())["results"]
+    seconds = [
+        (result["unique_id"].rpartition(".")[2], result["execution_time"])
+        for result in results
+        if result["unique_id"].startswith("model.")
+    ]
+    return sorted(seconds, key=lambda model: (-model[1], model[0]))
 
 
 def _build_as_of(day: date) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.benchmarks import accuracy, build, identity, linkage
+from orchestration.benchmarks import accuracy, build, growth, identity, linkage, truth
 from orchestration.linkage.model import SWITCH
 from orchestration.paths import Paths
 from tests.python.conftest import data_folder, quiet
@@ -16,6 +16,23 @@ def test_the_build_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
     for name in ("bare SQL wall", "dbt wall", "Dagster wall", "increment wall"):
         assert float(figures[name].split()[0]) > 0, name
     assert figures["nothing new wall"]
+    assert len([name for name in figures if name.startswith("slowest model")]) == 10
+
+
+def test_the_growth_benchmark_prints_all_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {250: 1.0, 500: 2.0, 1_000: 16.0}
+    monkeypatch.setattr(growth, "_build", lambda persons, _progress: [("orders", times[persons])])
+    assert growth.run(1_000, quiet) == {
+        "persons": "250, 500, 1000",
+        "all models": "1.00, 2.00, 16.00 s, exponent 2.00",
+        "orders": "1.00, 2.00, 16.00 s, exponent 2.00",
+    }
+
+
+def test_the_truth_benchmark_finds_what_is_planted(demo: Paths) -> None:
+    for label, found in truth.measure(demo.warehouse, demo.truth).items():
+        assert found.precision >= truth.GOAL, label
+        assert found.recall >= truth.GOAL, label
 
 
 def test_the_identity_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
