@@ -323,6 +323,16 @@ def test_a_row_planted_twice_is_the_same_and_in_a_later_file(demo: Demo) -> None
         ("demo_web.web_events", "product_id", "demo_catalog.products", "product_id"),
         ("demo_privacy.consent_events", "account_id", "demo_shop.accounts", "account_id"),
         ("demo_catalog.products", "replacement_product_id", "demo_catalog.products", "product_id"),
+        ("demo_service.cases", "account_id", "demo_shop.accounts", "account_id"),
+        ("demo_service.cases", "card_id", "demo_tills.loyalty_cards", "card_id"),
+        ("demo_service.cases", "order_id", "demo_shop.orders", "order_id"),
+        ("demo_service.cases", "receipt_id", "demo_tills.receipts", "receipt_id"),
+        ("demo_service.cases", "product_id", "demo_catalog.products", "product_id"),
+        ("demo_service.notes", "case_id", "demo_service.cases", "case_id"),
+        ("demo_service.registrations", "order_id", "demo_shop.orders", "order_id"),
+        ("demo_service.reviews", "order_id", "demo_shop.orders", "order_id"),
+        ("demo_service.referrals", "friend_account_id", "demo_shop.accounts", "account_id"),
+        ("demo_service.referrals", "order_id", "demo_shop.orders", "order_id"),
     ],
 )
 def test_every_child_has_a_parent(
@@ -443,6 +453,13 @@ def test_people_shop_when_they_are_awake_and_stores_are_open(demo: Demo) -> None
         ("demo_mail.messages", 9, 16),
         ("demo_mail.message_events", 11, 20),
         ("demo_web.web_events", 20, 32),
+        ("demo_service.cases", 0.15, 0.4),
+        ("demo_service.notes", 0.015, 0.05),
+        ("demo_service.registrations", 0.1, 0.35),
+        ("demo_service.reviews", 0.08, 0.2),
+        ("demo_service.referrals", 0.002, 0.02),
+        ("demo_service.answers", 0.2, 0.7),
+        ("demo_service.attributes", 0.15, 0.4),
     ],
 )
 def test_volumes_grow_with_the_persons(demo: Demo, entity: str, low: float, high: float) -> None:
@@ -490,6 +507,98 @@ def test_searches_tell_how_much_they_found(demo: Demo) -> None:
         where event_type = 'search'
     """)
     assert searches == counted > without_result > 0
+
+
+def test_cases_end_when_they_are_closed(demo: Demo) -> None:
+    [(cases, undecided, early, resolutions)] = demo.rows("""
+        select
+            count(*),
+            count(*) filter (where (status = 'closed') <> (resolution is not null)
+                or (status = 'closed') <> (closed_at is not null)
+                or (satisfaction is not null and status <> 'closed')),
+            count(*) filter (where closed_at <= opened_at),
+            count(distinct resolution)
+        from demo_service.cases
+    """)
+    assert cases > 50
+    assert (undecided, early, resolutions) == (0, 0, 5)
+    kinds = "from demo_service.cases where order_id is null and receipt_id is null"
+    assert demo.value(f"select count(*) {kinds}") > 0
+    stories = demo.people("""
+        select distinct array_to_string(list(status order by coalesce(updated_at, opened_at)), ', ')
+        from demo_service.cases
+        group by case_id
+    """)
+    assert stories == {"open", "waiting", "open, closed", "waiting, closed"}
+
+
+def test_dear_goods_are_registered_those_bought_without_a_card_too(demo: Demo) -> None:
+    [(registrations, not_ordered, without_trace, cheapest)] = demo.rows("""
+        select
+            count(*),
+            count(*) filter (
+                where order_id is not null
+                    and (order_id, product_id) not in (
+                        select (order_id, product_id) from demo_shop.order_lines
+                    )
+            ),
+            count(*) filter (
+                where not exists (
+                    from purchases
+                    where purchases.person_id = person_of.person_id
+                        and list_contains(purchases.products, registrations.product_id)
+                )
+            ),
+            min(products.price * rates.rate)
+        from demo_service.registrations
+        join person_of on source_entity = 'registrations' and id = registration_id
+        join demo_catalog.products using (product_id)
+        join (select distinct brand_id, currency from demo_shop.orders) as brands
+            on products.brand_id = brands.brand_id
+        join rates on brands.currency = rates.currency
+    """)
+    assert registrations > 100
+    assert not_ordered == 0
+    assert 0 < without_trace < registrations / 2
+    assert cheapest > 55
+
+
+def test_service_knows_people_by_all_that_they_may_leave(demo: Demo) -> None:
+    [(rows, accounts, cards, by_email_alone, by_phone_alone, nobody)] = demo.rows("""
+        select
+            count(*),
+            count(account_id),
+            count(card_id),
+            count(*) filter (
+                where coalesce(account_id, card_id, phone) is null and email is not null
+            ),
+            count(*) filter (
+                where coalesce(account_id, card_id, email) is null and phone is not null
+            ),
+            count(*) filter (where coalesce(account_id, card_id, email, phone) is null)
+        from (
+            select account_id, card_id, email, phone from demo_service.cases
+            union all
+            select account_id, card_id, email, phone from demo_service.registrations
+            union all
+            select account_id, card_id, email, phone from demo_service.reviews
+        )
+    """)
+    assert rows / 3 < accounts < rows * 2 / 3
+    assert min(cards, by_email_alone, by_phone_alone) > rows / 20
+    assert 0 < nobody < rows / 10
+    strangers = "from demo_service.answers where form = 'preference_centre' and account_id is null"
+    assert demo.value(f"select count(*) {strangers}") == 0
+
+
+def test_nobody_who_is_planted_has_troubled_the_service(demo: Demo) -> None:
+    stories = {"service_problem", "declared_leaver"}
+    troubled = demo.people(
+        "select person_id from record_person where source_system = 'demo_service'"
+    )
+    assert troubled
+    planted = {p for persona in set(PERSONAS) - stories for p in demo.labelled(persona)}
+    assert not troubled & planted
 
 
 # The mess
@@ -581,6 +690,13 @@ def test_the_truth_names_every_record_once(demo: Demo) -> None:
         ("contacts", "demo_mail.contacts", "contact_id"),
         ("loyalty_cards", "demo_tills.loyalty_cards", "card_id"),
         ("receipts", "demo_tills.receipts where card_id is not null", "receipt_id"),
+        ("cases", "demo_service.cases", "case_id"),
+        ("notes", "demo_service.notes", "note_id"),
+        ("registrations", "demo_service.registrations", "registration_id"),
+        ("reviews", "demo_service.reviews", "review_id"),
+        ("referrals", "demo_service.referrals", "referral_id"),
+        ("answers", "demo_service.answers", "answer_id"),
+        ("attributes", "demo_service.attributes", "attribute_id"),
     ):
         delivered = demo.people(f"select distinct {key} from {table}")
         known = demo.people(f"select id from person_of where source_entity = '{entity}'")

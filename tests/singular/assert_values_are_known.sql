@@ -21,6 +21,20 @@ with found as (
     group by status
     union all
     select
+        'entities.cases.status' as column_name,
+        status as value,
+        count(*) as row_count
+    from {{ ref('entity_cases') }}
+    group by status
+    union all
+    select
+        'entities.notes.effect' as column_name,
+        effect as value,
+        count(*) as row_count
+    from {{ ref('entity_notes') }}
+    group by effect
+    union all
+    select
         'entities.identifier_sightings.id_type' as column_name,
         id_type as value,
         count(*) as row_count
@@ -52,6 +66,16 @@ known as (
     select
         'entities.sales_documents.status' as column_name,
         unnest(['placed', 'paid', 'shipped', 'completed', 'cancelled']) as value
+    union all
+    select
+        'entities.cases.status' as column_name,
+        unnest(['open', 'waiting', 'closed']) as value
+    union all
+    select
+        'entities.notes.effect' as column_name,
+        unnest([
+            'reached', 'not_reached', 'interested', 'not_interested', 'sold', 'do_not_contact', 'none'
+        ]) as value
     union all
     select
         'entities.identifier_sightings.id_type' as column_name,
