@@ -74,7 +74,8 @@ known as (
     select
         'entities.notes.effect' as column_name,
         unnest([
-            'reached', 'not_reached', 'interested', 'not_interested', 'sold', 'do_not_contact', 'none'
+            'reached', 'not_reached', 'interested', 'not_interested', 'sold', 'do_not_contact',
+            'none'
         ]) as value
     union all
     select
