@@ -4,10 +4,10 @@
     facts that arrived since the model was built last. Run as a pre-hook of a model with the
     strategy by_customer; leaves the temporary table touched_customers(customer_id). A full build
     needs none.
-    Args: relations of facts that name their customer by customer_id, by record_key, or by the
-    columns email and phone.
+    Args: relations of facts that name their customer by customer_id (one or a list), by
+    record_key, or by the columns email and phone.
 #}
-{% macro touched_customers(by_customer=none, by_record=none, by_contact_point=none) -%}
+{% macro touched_customers(by_customer=[], by_record=none, by_contact_point=none) -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
     {%- set records = ref('identity_records') -%}
@@ -20,10 +20,9 @@
             "select customer_id from " ~ clusters ~ " where node in (select node from "
             ~ identifiers ~ " where " ~ is_new ~ ")"
         ] -%}
-        {%- if by_customer -%}
-            {%- do queries.append(
-                "select customer_id from " ~ by_customer ~ " where " ~ is_new) -%}
-        {%- endif -%}
+        {%- for facts in ([by_customer] if by_customer is mapping else by_customer) -%}
+            {%- do queries.append("select customer_id from " ~ facts ~ " where " ~ is_new) -%}
+        {%- endfor -%}
         {%- if by_record -%}
             {%- do queries.append(
                 "select customer_id from " ~ records ~ " where record_key in "

@@ -1,22 +1,27 @@
 {#
     Grain: one row per buyer and brand, and one per buyer over all brands (brand_id NULL).
-    Recency and frequency come from counted orders, monetary value is revenue. A score is the rank of the
-    value among the buyers of the same brand, equal values getting equal scores: the middle of
-    the ranks that they share, in five steps. Exactly one order always scores frequency 1, the
-    other buyers share 2 to 5: most shops have more one-time buyers than a fifth. A population
-    below rfm_min_buyers is scored by the fixed thresholds. Three schemes of names come from
-    seeds: eleven segments, three named levels a dimension, fixed thresholds.
+    Recency and frequency come from counted orders, monetary value is revenue
+    (marts.rfm_values). The scores are those of the cut points of the month (marts.rfm_cut_points),
+    so that they follow from the buyer's own values alone until it ends. Three schemes of names
+    come from seeds: eleven segments, three named levels a dimension, fixed thresholds. Who never
+    bought has no row.
 #}
-with orders as (
+with rfm_values as (
 
-    select * from {{ ref('orders') }} where customer_id is not null
+    select * from {{ ref('rfm_values') }} where until_month is null
 
 ),
 
-returns as (
+cut_points as (
 
-    select * from {{ ref('returns') }}
-    where is_counted and customer_id is not null and order_id is null
+    select * from {{ ref('rfm_cut_points') }}
+    where valid_from = cast(date_trunc('month', {{ as_of() }}) as date)
+
+),
+
+history as (
+
+    select * from {{ ref('customer_rfm_history') }}
 
 ),
 
@@ -44,59 +49,9 @@ levels as (
 
 ),
 
-purchases as (
+bounds as (
 
-    select
-        customer_id,
-        brand_id,
-        ordered_on as booked_on,
-        cast(is_counted as integer) as order_count,
-        net_amount
-    from orders
-    union all
-    select
-        customer_id,
-        brand_id,
-        returned_on as booked_on,
-        0 as order_count,
-        net_amount
-    from returns
-
-),
-
-by_brand as (
-
-    select
-        customer_id,
-        brand_id,
-        max(case when order_count = 1 then booked_on end) as last_order_on,
-        sum(case when {{ within_rfm_window('booked_on') }} then order_count else 0 end)
-            as frequency,
-        sum(case when {{ within_rfm_window('booked_on') }} then net_amount else 0 end)
-            as monetary
-    from purchases
-    group by customer_id, brand_id
-
-),
-
-by_customer as (
-
-    select
-        customer_id,
-        brand_id,
-        last_order_on,
-        frequency,
-        monetary
-    from by_brand
-    union all
-    select
-        customer_id,
-        null as brand_id,
-        max(last_order_on) as last_order_on,
-        sum(frequency) as frequency,
-        sum(monetary) as monetary
-    from by_brand
-    group by customer_id
+    {{ rfm_bounds('cut_points') }}
 
 ),
 
@@ -106,37 +61,9 @@ measured as (
         customer_id,
         brand_id,
         greatest(0, date_diff('day', last_order_on, {{ as_of() }})) as recency_days,
-        cast(frequency as bigint) as frequency,
-        cast(monetary as decimal(18, 4)) as monetary,
-        count(*) over (partition by brand_id) as population
-    from by_customer
-    where last_order_on is not null
-
-),
-
-ranked as (
-
-    select
-        *,
-        {{ mid_rank('recency_days desc', 'brand_id') }} as recency_rank,
-        {{ mid_rank('monetary', 'brand_id') }} as monetary_rank,
-        {{ mid_rank('frequency', 'brand_id, frequency > 1') }} as frequency_rank
-    from measured
-
-),
-
-rank_scored as (
-
-    select
-        *,
-        population < {{ var('rfm_min_buyers') }} as is_small,
-        cast(least(5, 1 + floor(5 * recency_rank)) as integer) as r_rank_score,
-        cast(
-            case when frequency <= 1 then 1 else least(5, 2 + floor(4 * frequency_rank)) end
-            as integer
-        ) as f_rank_score,
-        cast(least(5, 1 + floor(5 * monetary_rank)) as integer) as m_rank_score
-    from ranked
+        frequency,
+        monetary
+    from rfm_values
 
 ),
 
@@ -149,17 +76,24 @@ lowest_levels as (
 
 ),
 
-fixed_scored as (
+scored as (
 
     select
         buyers.*,
+        bounds.valid_from as period_start,
+        bounds.population,
+        bounds.method,
+        {{ rfm_score('buyers.recency_days', 'recency', 'bounds') }} as r_score,
+        {{ rfm_score('buyers.frequency', 'frequency', 'bounds') }} as f_score,
+        {{ rfm_score('buyers.monetary', 'monetary', 'bounds') }} as m_score,
         r_fixed.score as r_fixed_score,
         coalesce(f_fixed.score, 1) as f_fixed_score,
         coalesce(m_fixed.score, 1) as m_fixed_score,
         r_level.level as recency_level,
         coalesce(f_level.level, lowest_levels.frequency_level) as frequency_level,
         coalesce(m_level.level, lowest_levels.monetary_level) as monetary_level
-    from rank_scored as buyers
+    from measured as buyers
+    inner join bounds on buyers.brand_id is not distinct from bounds.brand_id
     left join thresholds as r_fixed
         on {{ falls_into('r_fixed', 'recency', 'buyers.recency_days') }}
     left join thresholds as f_fixed
@@ -173,38 +107,12 @@ fixed_scored as (
 
 ),
 
-scored as (
+named as (
 
     select
-        *,
-        case when is_small then r_fixed_score else r_rank_score end as r_score,
-        case when is_small then f_fixed_score else f_rank_score end as f_score,
-        case when is_small then m_fixed_score else m_rank_score end as m_score
-    from fixed_scored
-
-),
-
-final as (
-
-    select
-        scored.customer_id,
-        scored.brand_id,
-        scored.recency_days,
-        scored.frequency,
-        scored.monetary,
-        scored.r_score,
-        scored.f_score,
-        scored.m_score,
+        scored.*,
         segments.rfm_segment,
-        scored.recency_level,
-        scored.frequency_level,
-        scored.monetary_level,
-        scored.r_fixed_score,
-        scored.f_fixed_score,
-        scored.m_fixed_score,
-        fixed_segments.rfm_segment as rfm_segment_fixed,
-        scored.population,
-        case when scored.is_small then 'fixed' else 'rank' end as method
+        fixed_segments.rfm_segment as rfm_segment_fixed
     from scored
     inner join segments
         on scored.r_score = segments.r_score and scored.f_score = segments.f_score
@@ -212,6 +120,60 @@ final as (
         on
             scored.r_fixed_score = fixed_segments.r_score
             and scored.f_fixed_score = fixed_segments.f_score
+
+),
+
+before as (
+
+    select
+        named.customer_id,
+        named.brand_id,
+        max_by(history.rfm_segment, history.valid_from) as previous_segment,
+        case when not bool_or(history.valid_until is null) then max(history.valid_until) end
+            as changed_on
+    from named
+    inner join history
+        on
+            named.customer_id = history.customer_id
+            and named.brand_id is not distinct from history.brand_id
+            and named.rfm_segment <> history.rfm_segment
+    group by named.customer_id, named.brand_id
+
+),
+
+final as (
+
+    select
+        named.customer_id,
+        named.brand_id,
+        named.recency_days,
+        named.frequency,
+        named.monetary,
+        named.r_score,
+        named.f_score,
+        named.m_score,
+        cast(round((named.f_score + named.m_score) / 2.0, 1) as decimal(2, 1)) as fm_score,
+        cast(100 * named.r_score + 10 * named.f_score + named.m_score as varchar) as rfm_cell,
+        named.rfm_segment,
+        before.previous_segment,
+        before.changed_on,
+        named.recency_level,
+        named.frequency_level,
+        named.monetary_level,
+        named.recency_level || ' ' || named.frequency_level || ' ' || named.monetary_level
+            as rfm_segment_sm,
+        named.r_fixed_score,
+        named.f_fixed_score,
+        named.m_fixed_score,
+        named.rfm_segment_fixed,
+        named.period_start,
+        named.population,
+        named.method
+    from named
+    left join before
+        on
+            named.customer_id = before.customer_id
+            and named.brand_id is not distinct from before.brand_id
 
 )
 

@@ -19,7 +19,8 @@ final as (
         to_stage,
         transitioned_at,
         days_in_stage,
-        trigger
+        trigger,
+        order_id
     from schedule
     where trigger <> 'time' or transitioned_at <= {{ as_of() }}
 

@@ -1,0 +1,96 @@
+{#
+    Grain: one row per buyer, brand (NULL over all brands) and month end at which a score or the
+    segment was another than a month before: the scores of that day, by the cut points of its
+    month. The month ends of marts.rfm_cut_points up to the as-of day are looked at; the first row
+    of whoever had bought before them starts with the first.
+#}
+with rfm_values as (
+
+    select * from {{ ref('rfm_values') }}
+
+),
+
+cut_points as (
+
+    select * from {{ ref('rfm_cut_points') }}
+
+),
+
+segments as (
+
+    select * from {{ ref('rfm_segments') }}
+
+),
+
+bounds as (
+
+    {{ rfm_bounds('cut_points') }}
+
+),
+
+month_ends as (
+
+    select
+        *,
+        cast(valid_from + interval 1 month as date) - 1 as month_end
+    from bounds
+    where cast(valid_from + interval 1 month as date) - 1 <= {{ as_of() }}
+
+),
+
+scored as (
+
+    select
+        rfm_values.customer_id,
+        rfm_values.brand_id,
+        month_ends.month_end,
+        {{ rfm_score(
+            "greatest(0, date_diff('day', rfm_values.last_order_on, month_ends.month_end))",
+            'recency', 'month_ends'
+        ) }} as r_score,
+        {{ rfm_score('rfm_values.frequency', 'frequency', 'month_ends') }} as f_score,
+        {{ rfm_score('rfm_values.monetary', 'monetary', 'month_ends') }} as m_score
+    from rfm_values
+    inner join month_ends
+        on
+            rfm_values.brand_id is not distinct from month_ends.brand_id
+            and rfm_values.from_month <= month_ends.valid_from
+            and (
+                rfm_values.until_month is null
+                or rfm_values.until_month > month_ends.valid_from
+            )
+
+),
+
+changes as (
+
+    select
+        *,
+        lag(100 * r_score + 10 * f_score + m_score) over (
+            partition by customer_id, brand_id order by month_end
+        ) as cell_before
+    from scored
+    qualify cell_before is null or cell_before <> 100 * r_score + 10 * f_score + m_score
+
+),
+
+final as (
+
+    select
+        changes.customer_id,
+        changes.brand_id,
+        changes.month_end as valid_from,
+        lead(changes.month_end) over (
+            partition by changes.customer_id, changes.brand_id order by changes.month_end
+        ) as valid_until,
+        changes.r_score,
+        changes.f_score,
+        changes.m_score,
+        segments.rfm_segment
+    from changes
+    inner join segments
+        on changes.r_score = segments.r_score and changes.f_score = segments.f_score
+
+)
+
+select * from final
