@@ -31,34 +31,50 @@ bounds as (
 month_ends as (
 
     select
-        *,
+        valid_from as from_month,
         cast(valid_from + interval 1 month as date) - 1 as month_end
     from bounds
     where cast(valid_from + interval 1 month as date) - 1 <= {{ as_of() }}
+    group by valid_from
+
+),
+
+measured as (
+
+    select
+        rfm_values.customer_id,
+        rfm_values.brand_id,
+        month_ends.from_month,
+        month_ends.month_end,
+        greatest(0, date_diff('day', rfm_values.last_order_on, month_ends.month_end))
+            as recency_days,
+        rfm_values.frequency,
+        rfm_values.monetary
+    from rfm_values
+    inner join month_ends
+        on
+            rfm_values.from_month <= month_ends.from_month
+            and (
+                rfm_values.until_month is null
+                or rfm_values.until_month > month_ends.from_month
+            )
 
 ),
 
 scored as (
 
     select
-        rfm_values.customer_id,
-        rfm_values.brand_id,
-        month_ends.month_end,
-        {{ rfm_score(
-            "greatest(0, date_diff('day', rfm_values.last_order_on, month_ends.month_end))",
-            'recency', 'month_ends'
-        ) }} as r_score,
-        {{ rfm_score('rfm_values.frequency', 'frequency', 'month_ends') }} as f_score,
-        {{ rfm_score('rfm_values.monetary', 'monetary', 'month_ends') }} as m_score
-    from rfm_values
-    inner join month_ends
+        measured.customer_id,
+        measured.brand_id,
+        measured.month_end,
+        {{ rfm_score('measured.recency_days', 'recency', 'bounds') }} as r_score,
+        {{ rfm_score('measured.frequency', 'frequency', 'bounds') }} as f_score,
+        {{ rfm_score('measured.monetary', 'monetary', 'bounds') }} as m_score
+    from measured
+    inner join bounds
         on
-            rfm_values.brand_id is not distinct from month_ends.brand_id
-            and rfm_values.from_month <= month_ends.valid_from
-            and (
-                rfm_values.until_month is null
-                or rfm_values.until_month > month_ends.valid_from
-            )
+            measured.brand_id is not distinct from bounds.brand_id
+            and measured.from_month = bounds.valid_from
 
 ),
 

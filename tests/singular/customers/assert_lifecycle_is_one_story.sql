@@ -5,8 +5,10 @@
       is not later, or is not the next in number.
     - against the rules: potential and new only begin a story, new also follows potential; time
       only leads further down the seed's list of stages; a purchase leads to active, out of lost
-      and only out of lost to reactivated. If this one fails after an edit of the seed, new or
-      reactivated lasts longer than inactive takes to become lost.
+      and only out of lost to reactivated; a purchase names its order, nothing else does. If this
+      one fails after an edit of the seed, new or reactivated lasts longer than inactive takes to
+      become lost.
+    - not settled: time alone ended a stage that time alone had begun within settle_days.
     - not the current stage: customer_lifecycle or customers tells another stage than the last
       transition, or a customer has no story.
 #}
@@ -42,6 +44,7 @@ chained as (
         *,
         lag(to_stage) over story as stage_before,
         lag(transitioned_at) over story as transitioned_before,
+        lag(trigger) over story as trigger_before,
         row_number() over story as expected_number
     from transitions
     window story as (partition by customer_id order by transition_number)
@@ -54,12 +57,20 @@ steps as (
         transitions.customer_id,
         transitions.from_stage,
         transitions.trigger,
+        transitions.order_id,
         transitions.trigger || ': ' || transitions.to_stage as step,
         stages_left.position as position_left,
         stages_entered.position as position_entered
     from transitions
     left join stages as stages_left on transitions.from_stage = stages_left.stage
     left join stages as stages_entered on transitions.to_stage = stages_entered.stage
+
+),
+
+limits as (
+
+    select max(case when rule = 'settle_days' then limit_value end) as settle_days
+    from {{ ref('lifecycle_limits') }}
 
 ),
 
@@ -96,6 +107,17 @@ breaks as (
             when from_stage = 'lost' then step <> 'purchase: reactivated'
             else step <> 'purchase: active'
         end
+        or (trigger in ('first purchase', 'purchase')) <> (order_id is not null)
+    union all
+    select
+        'not settled' as problem,
+        chained.customer_id
+    from chained
+    cross join limits
+    where
+        chained.trigger = 'time'
+        and chained.trigger_before = 'time'
+        and chained.days_in_stage <= limits.settle_days
     union all
     select
         'not the current stage' as problem,

@@ -4,6 +4,10 @@
     - buyer without a row: somebody with counted orders, of a brand or of any, is not scored.
     - unfair score: of one brand, buyers with the same value have different scores, or a better
       value has a lower score.
+    - bounds out of order: a cut point of a better score is a worse value.
+    - history with a gap: a row does not begin where the one before it ended, or tells nothing new.
+    - not what history says: on the last day of a month a buyer has other scores than the history
+      has for it.
 #}
 {{ config(meta={'dagster': {'ref': {'name': 'customer_rfm'}}}) }}
 
@@ -22,6 +26,18 @@ segments as (
 rfm as (
 
     select * from {{ ref('customer_rfm') }}
+
+),
+
+cut_points as (
+
+    select * from {{ ref('rfm_cut_points') }}
+
+),
+
+history as (
+
+    select * from {{ ref('customer_rfm_history') }}
 
 ),
 
@@ -103,6 +119,51 @@ unfair_values as (
 
 ),
 
+bounds_out_of_order as (
+
+    select *
+    from cut_points
+    qualify
+        case when dimension = 'recency' then -at_least else at_least end
+        < lag(case when dimension = 'recency' then -at_least else at_least end) over (
+            partition by brand_id, valid_from, dimension order by score
+        )
+
+),
+
+history_gaps as (
+
+    select
+        *,
+        lag(valid_until) over story as ended_on,
+        lag(100 * r_score + 10 * f_score + m_score) over story as cell_before
+    from history
+    window story as (partition by customer_id, brand_id order by valid_from)
+    qualify
+        (cell_before is not null and ended_on is distinct from valid_from)
+        or cell_before = 100 * r_score + 10 * f_score + m_score
+
+),
+
+other_than_history as (
+
+    select rfm.customer_id
+    from rfm
+    left join history
+        on
+            rfm.customer_id = history.customer_id
+            and rfm.brand_id is not distinct from history.brand_id
+            and history.valid_until is null
+    where
+        cast(rfm.period_start + interval 1 month as date) - 1 = {{ as_of() }}
+        and (
+            rfm.r_score is distinct from history.r_score
+            or rfm.f_score is distinct from history.f_score
+            or rfm.m_score is distinct from history.m_score
+        )
+
+),
+
 problems as (
 
     select 'pair without one name' as problem from missing_pairs
@@ -110,6 +171,12 @@ problems as (
     select 'buyer without a row' as problem from missing_buyers
     union all
     select 'unfair score' as problem from unfair_values
+    union all
+    select 'bounds out of order' as problem from bounds_out_of_order
+    union all
+    select 'history with a gap' as problem from history_gaps
+    union all
+    select 'not what history says' as problem from other_than_history
 
 )
 
