@@ -7,11 +7,8 @@
 #}
 {% macro points_before(days) -%}
     cast(round(round(
-        sum(
-            case
-                when age_days >= {{ days }} and age_days < valid_days + {{ days }} then worth
-                else 0
-            end
-        ) * power(2, {{ days }} / half_life_days), 6
+        coalesce(sum(worth) filter (
+            where age_days >= {{ days }} and age_days < valid_days + {{ days }}
+        ), 0) * power(2, {{ days }} / half_life_days), 6
     ), 2) as decimal(18, 2))
 {%- endmacro %}
