@@ -66,6 +66,8 @@ judged as (
 
     select
         sloped.*,
+        sloped.score - sloped.score_7d_before as change_7d,
+        sloped.score - sloped.score_30d_before as change_30d,
         case
             when sloped.score < limits.cold_below then 'cold'
             when sloped.slope >= limits.rising_from * sloped.score then 'rising'
@@ -74,6 +76,33 @@ judged as (
         end as trend
     from sloped
     cross join limits
+
+),
+
+by_customer as (
+
+    select
+        {% for score_group in ['engagement', 'commerce', 'total'] -%}
+        {% for measure in [
+            'score', 'score_7d_before', 'score_30d_before', 'change_7d', 'change_30d'
+        ] -%}
+        cast(
+            coalesce(max(
+                case when judged.score_group = '{{ score_group }}' then judged.{{ measure }} end
+            ), 0) as decimal(18, 2)
+        ) as {{ score_group }}_{{ measure }},
+        {% endfor -%}
+        coalesce(
+            max(case when judged.score_group = '{{ score_group }}' then judged.slope end), 0
+        ) as {{ score_group }}_slope,
+        coalesce(
+            max(case when judged.score_group = '{{ score_group }}' then judged.trend end), 'cold'
+        ) as {{ score_group }}_trend,
+        {% endfor -%}
+        customers.customer_id
+    from customers
+    left join judged on customers.customer_id = judged.customer_id
+    group by customers.customer_id
 
 ),
 
@@ -91,34 +120,31 @@ top_reasons as (
 final as (
 
     select
-        customers.customer_id,
-        {% for score_group in ['engagement', 'commerce', 'total'] -%}
-        cast(coalesce({{ score_group }}.score, 0) as decimal(18, 2))
-            as {{ score_group }}_score,
-        cast(coalesce({{ score_group }}.score_7d_before, 0) as decimal(18, 2))
-            as {{ score_group }}_score_7d_before,
-        cast(coalesce({{ score_group }}.score_30d_before, 0) as decimal(18, 2))
-            as {{ score_group }}_score_30d_before,
-        cast(
-            coalesce({{ score_group }}.score - {{ score_group }}.score_7d_before, 0)
-            as decimal(18, 2)
-        ) as {{ score_group }}_change_7d,
-        cast(
-            coalesce({{ score_group }}.score - {{ score_group }}.score_30d_before, 0)
-            as decimal(18, 2)
-        ) as {{ score_group }}_change_30d,
-        coalesce({{ score_group }}.slope, 0) as {{ score_group }}_slope,
-        coalesce({{ score_group }}.trend, 'cold') as {{ score_group }}_trend,
-        {% endfor -%}
+        by_customer.customer_id,
+        by_customer.engagement_score,
+        by_customer.engagement_score_7d_before,
+        by_customer.engagement_score_30d_before,
+        by_customer.engagement_change_7d,
+        by_customer.engagement_change_30d,
+        by_customer.engagement_slope,
+        by_customer.engagement_trend,
+        by_customer.commerce_score,
+        by_customer.commerce_score_7d_before,
+        by_customer.commerce_score_30d_before,
+        by_customer.commerce_change_7d,
+        by_customer.commerce_change_30d,
+        by_customer.commerce_slope,
+        by_customer.commerce_trend,
+        by_customer.total_score,
+        by_customer.total_score_7d_before,
+        by_customer.total_score_30d_before,
+        by_customer.total_change_7d,
+        by_customer.total_change_30d,
+        by_customer.total_slope,
+        by_customer.total_trend,
         top_reasons.top_reasons
-    from customers
-    left join judged as engagement
-        on customers.customer_id = engagement.customer_id and engagement.score_group = 'engagement'
-    left join judged as commerce
-        on customers.customer_id = commerce.customer_id and commerce.score_group = 'commerce'
-    left join judged as total
-        on customers.customer_id = total.customer_id and total.score_group = 'total'
-    left join top_reasons on customers.customer_id = top_reasons.customer_id
+    from by_customer
+    left join top_reasons on by_customer.customer_id = top_reasons.customer_id
 
 )
 
