@@ -75,8 +75,6 @@ final as (
         sessions.download_count,
         sessions.form_count,
         sessions.wishlist_add_count,
-        sessions.form_count,
-        sessions.download_count,
         sessions.purchase_count,
         sessions.last_cart_add_at,
         sessions.checkout_position,
