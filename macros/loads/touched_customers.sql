@@ -8,6 +8,12 @@
     record_key, or by the columns email and phone.
 #}
 {% macro touched_customers(by_customer=[], by_record=none, by_contact_point=none) -%}
+    Args: relations of facts that name their customer by customer_id, by record_key, by the
+    columns email and phone, or by the column cookie.
+#}
+{% macro touched_customers(
+    by_customer=none, by_record=none, by_contact_point=none, by_cookie=none
+) -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
     {%- set records = ref('identity_records') -%}
@@ -34,6 +40,12 @@
                 ~ identifiers ~ " where id_type = '" ~ id_type ~ "' and id_value in (select "
                 ~ id_type ~ " from " ~ by_contact_point ~ " where " ~ is_new ~ "))") -%}
         {%- endfor -%}
+        {%- if by_cookie -%}
+            {%- do queries.append(
+                "select customer_id from " ~ clusters ~ " where node in (select node from "
+                ~ identifiers ~ " where id_type = 'cookie' and id_value in (select cookie from "
+                ~ by_cookie ~ " where " ~ is_new ~ "))") -%}
+        {%- endif -%}
         {%- do run_query(
             "create or replace temporary table touched_customers as select customer_id from ("
             ~ queries | join(" union ") ~ ") where customer_id is not null") -%}

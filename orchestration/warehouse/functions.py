@@ -1,4 +1,4 @@
-"""SQL functions in Python: phones and e-mail addresses as the libraries that know them read them.
+"""SQL functions in Python: phones, e-mail addresses and holidays as the libraries know them.
 
 The macros of macros/normalise read what is plain themselves and ask these for everything else.
 dbt-duckdb registers them on its connection (profiles.yml); whoever reads a staging view over
@@ -6,14 +6,17 @@ another one calls register first. A value that is not valid is None, and no erro
 """
 
 import re
+from datetime import date
+from functools import cache
 from unicodedata import category
 
 import duckdb
+import holidays
 import phonenumbers
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import PythonExceptionHandling
 from duckdb.func import FunctionNullHandling
-from duckdb.sqltypes import VARCHAR
+from duckdb.sqltypes import DATE, INTEGER, VARCHAR
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 from phonenumbers.phonemetadata import PhoneMetadata
@@ -40,18 +43,19 @@ class Plugin(BasePlugin):
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection phone_by_library(phone, calling_code) and email_by_library(email)."""
+    """Give a connection the functions that models call, by name with their arguments' types."""
     # An exception that nobody foresaw might tell the value: it is NULL, too. A function may return
     # NULL only if it is asked about NULL as well.
-    for name, function, arguments in (
-        ("phone_by_library", read_phone, 2),
-        ("email_by_library", read_email, 1),
+    for name, function, arguments, result in (
+        ("phone_by_library", read_phone, [VARCHAR, VARCHAR], VARCHAR),
+        ("email_by_library", read_email, [VARCHAR], VARCHAR),
+        ("holiday_on", holiday_on, [VARCHAR, VARCHAR, INTEGER], DATE),
     ):
         connection.create_function(
             name,
             function,
-            [VARCHAR] * arguments,
-            VARCHAR,
+            arguments,
+            result,
             null_handling=FunctionNullHandling.SPECIAL,
             exception_handling=PythonExceptionHandling.RETURN_NULL,
         )
@@ -119,3 +123,26 @@ def read_email(email: str | None) -> str | None:
     if not _TOP_LEVEL.search(address.ascii_domain):
         return None
     return f"{address.local_part}@{address.ascii_domain}"
+
+
+def holiday_on(country: str | None, holiday: str | None, year: int | None) -> date | None:
+    """The day of a country's holiday in a year, by its English name; None when there is none.
+
+    It counts where it falls, also when a weekday after it is free instead.
+    """
+    if country is None or holiday is None or year is None:
+        return None
+    days = _calendar(country, year).get_named(holiday, lookup="exact")
+    return min(days, default=None)
+
+
+@cache
+def _calendar(country: str, year: int) -> holidays.HolidayBase:
+    known = holidays.country_holidays(country)
+    return holidays.country_holidays(
+        country,
+        years=year,
+        observed=False,
+        language="en_US" if "en_US" in known.supported_languages else None,
+        categories=known.supported_categories,
+    )

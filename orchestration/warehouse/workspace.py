@@ -222,7 +222,7 @@ def code_version(project: Path = PROJECT) -> str:
                 digest.update(file.read_bytes())
     digest.update((project / "dbt_project.yml").read_bytes())
     digest.update((project / "orchestration" / "warehouse" / "functions.py").read_bytes())
-    for library in ("phonenumbers", "email-validator", "idna"):
+    for library in ("phonenumbers", "email-validator", "idna", "holidays"):
         digest.update(f"{library} {metadata.version(library)}".encode())
     return digest.hexdigest()[:16]
 
