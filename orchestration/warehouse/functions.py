@@ -47,14 +47,14 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     # An exception that nobody foresaw might tell the value: it is NULL, too. A function may return
     # NULL only if it is asked about NULL as well.
     for name, function, arguments, result in (
-        ("phone_by_library", read_phone, [VARCHAR, VARCHAR], VARCHAR),
-        ("email_by_library", read_email, [VARCHAR], VARCHAR),
-        ("holiday_on", holiday_on, [VARCHAR, VARCHAR, INTEGER], DATE),
+        ("phone_by_library", read_phone, (VARCHAR, VARCHAR), VARCHAR),
+        ("email_by_library", read_email, (VARCHAR,), VARCHAR),
+        ("holiday_on", holiday_on, (VARCHAR, VARCHAR, INTEGER), DATE),
     ):
         connection.create_function(
             name,
             function,
-            arguments,
+            list(arguments),
             result,
             null_handling=FunctionNullHandling.SPECIAL,
             exception_handling=PythonExceptionHandling.RETURN_NULL,
@@ -131,6 +131,8 @@ def holiday_on(country: str | None, holiday: str | None, year: int | None) -> da
     It counts where it falls, also when a weekday after it is free instead.
     """
     if country is None or holiday is None or year is None:
+        return None
+    if country not in holidays.list_supported_countries():
         return None
     days = _calendar(country, year).get_named(holiday, lookup="exact")
     return min(days, default=None)

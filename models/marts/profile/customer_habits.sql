@@ -17,9 +17,9 @@ lines as (
 
 ),
 
-shelves as (
+traits as (
 
-    select * from {{ ref('product_shelves') }}
+    select * from {{ ref('product_traits') }}
 
 ),
 
@@ -84,11 +84,11 @@ merchandise as (
         sum(lines.net_amount) as amount,
         sum(case when lines.discount_amount > 0 then lines.net_amount else 0 end)
             as discounted_amount,
-        sum(case when shelves.is_premium then lines.net_amount else 0 end) as premium_amount,
+        sum(case when traits.is_premium then lines.net_amount else 0 end) as premium_amount,
         sum(case when cleared_lines.order_line_id is not null then lines.net_amount else 0 end)
             as clearance_amount
     from lines
-    left join shelves on lines.product_id = shelves.product_id
+    left join traits on lines.product_id = traits.product_id
     left join cleared_lines on lines.order_line_id = cleared_lines.order_line_id
     group by lines.customer_id
 

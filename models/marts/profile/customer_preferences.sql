@@ -17,7 +17,7 @@
             by_record=ref('entity_product_interest'),
             by_cookie=ref('entity_product_interest')
         ) }}",
-        "{{ touch_customers_of_products(ref('product_shelves')) }}"
+        "{{ touch_customers_of_products(ref('product_traits')) }}"
     ]
 ) }}
 
@@ -49,9 +49,9 @@ lines as (
 
 ),
 
-shelves as (
+traits as (
 
-    select * from {{ ref('product_shelves') }}
+    select * from {{ ref('product_traits') }}
 
 ),
 
@@ -109,10 +109,10 @@ weighed as (
 
     select
         aged.*,
-        shelves.category,
-        shelves.product_brand,
-        shelves.price_shelf,
-        shelves.colour,
+        traits.category,
+        traits.product_brand,
+        traits.price_shelf,
+        traits.colour,
         cast(
             aged.view_count * weights.view_points
             * power(0.5, aged.age_days / weights.view_days)
@@ -125,7 +125,7 @@ weighed as (
             as decimal(18, 6)
         ) as points
     from aged
-    inner join shelves on aged.product_id = shelves.product_id
+    inner join traits on aged.product_id = traits.product_id
     cross join weights
 
 ),

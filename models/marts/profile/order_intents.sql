@@ -5,9 +5,24 @@
     as a receipt of a till does not, nobody knows, unless the points suffice all the same.
     Occasions are those of the brand's country that the day of the order lies in.
 #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook=[
+        "{{ touched_customers(by_customer=ref('orders')) }}",
+        "{{ touch_customers_of_products(ref('product_traits')) }}"
+    ]
+) }}
+
 with orders as (
 
-    select * from {{ ref('orders') }} where is_counted and customer_id is not null
+    select * from {{ ref('orders') }}
+    where
+        is_counted and customer_id is not null
+        {%- if is_incremental() %}
+        and customer_id in (select touched.customer_id from touched_customers as touched)
+        {%- endif %}
 
 ),
 
@@ -17,9 +32,9 @@ lines as (
 
 ),
 
-products as (
+traits as (
 
-    select * from {{ ref('products') }} where is_gift
+    select * from {{ ref('product_traits') }} where is_gift
 
 ),
 
@@ -52,7 +67,7 @@ gift_orders as (
 
     select lines.document_key as order_id
     from lines
-    inner join products on lines.product_key = products.product_id
+    inner join traits on lines.product_key = traits.product_id
     where lines.line_kind = 'merchandise'
     group by lines.document_key
 
@@ -152,7 +167,8 @@ final as (
             lambda evidence: evidence is not null
         ) as gift_evidence,
         occasions[1] as occasion,
-        occasions
+        occasions,
+        {{ this_load() }} as load_id
     from weighed
 
 )

@@ -1,8 +1,9 @@
 {#
-    Grain: one row per product with what a taste can be for: category, maker, colour and price
-    shelf. The shelf is where its list price stands among those of the same category and brand, by
-    the mid-rank: equal prices share a shelf, and a single product stands in the middle. An
-    increment writes what became different, so that customers are computed again for it alone.
+    Grain: one row per product with what it tells of its buyers: category, maker, colour, price
+    shelf, whether it is premium or a gift. The shelf is where its list price stands among those of
+    the same category and brand, by the mid-rank: equal prices share a shelf, and a single product
+    stands in the middle. An increment writes what became different, so that customers are computed
+    again for it alone.
 #}
 {{ config(
     materialized='incremental',
@@ -48,6 +49,7 @@ arrived as (
         products.colour,
         coalesce(products.is_premium, false) or coalesce(shelves.places_from_top = 1, false)
             as is_premium,
+        coalesce(products.is_gift, false) as is_gift,
         {{ this_load() }} as load_id
     from products
     left join ranked on products.product_id = ranked.product_id
@@ -76,6 +78,7 @@ final as (
         or arrived.price_shelf is distinct from standing.price_shelf
         or arrived.colour is distinct from standing.colour
         or arrived.is_premium <> standing.is_premium
+        or arrived.is_gift <> standing.is_gift
 
 )
 
