@@ -5,14 +5,10 @@
     strategy by_customer; leaves the temporary table touched_customers(customer_id). A full build
     needs none.
     Args: relations of facts that name their customer by customer_id (one or a list), by
-    record_key, or by the columns email and phone.
-#}
-{% macro touched_customers(by_customer=[], by_record=none, by_contact_point=none) -%}
-    Args: relations of facts that name their customer by customer_id, by record_key, by the
-    columns email and phone, or by the column cookie.
+    record_key, by the columns email and phone, or by the column cookie.
 #}
 {% macro touched_customers(
-    by_customer=none, by_record=none, by_contact_point=none, by_cookie=none
+    by_customer=[], by_record=none, by_contact_point=none, by_cookie=none
 ) -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
