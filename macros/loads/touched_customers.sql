@@ -9,6 +9,12 @@
 #}
 {% macro touched_customers(
     by_customer=[], by_record=none, by_contact_point=none, by_cookie=none
+    Args: relations of facts that name their customer by customer_id, by record_key (one or a
+    list), or by the columns email and phone; by_expiry, a date of the model's own rows: who has
+    one that lies before the as-of day is touched without any fact.
+#}
+{% macro touched_customers(
+    by_customer=none, by_record=[], by_contact_point=none, by_expiry=none
 ) -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
@@ -26,9 +32,18 @@
             {%- do queries.append("select customer_id from " ~ facts ~ " where " ~ is_new) -%}
         {%- endfor -%}
         {%- if by_record -%}
+        {%- if by_customer -%}
+            {%- do queries.append(
+                "select customer_id from " ~ by_customer ~ " where " ~ is_new) -%}
+        {%- endif -%}
+        {%- for facts in ([by_record] if by_record is mapping else by_record) -%}
             {%- do queries.append(
                 "select customer_id from " ~ records ~ " where record_key in "
-                ~ "(select record_key from " ~ by_record ~ " where " ~ is_new ~ ")") -%}
+                ~ "(select record_key from " ~ facts ~ " where " ~ is_new ~ ")") -%}
+        {%- endfor -%}
+        {%- if by_expiry -%}
+            {%- do queries.append(
+                "select customer_id from " ~ this ~ " where " ~ by_expiry ~ " < " ~ as_of()) -%}
         {%- endif -%}
         {%- for id_type in ['email', 'phone'] if by_contact_point -%}
             {%- do queries.append(

@@ -1,7 +1,6 @@
 {#
-    Grain: one row per customer with personal data: per field the value of the latest record that
-    has one. The only mart with personal data beside pii.customer_identifiers; it is not
-    published to readers.
+    Grain: one row per customer with personal data: the golden value of each field
+    (pii.customer_values). Not published to readers.
 #}
 {{ config(
     schema='pii',
@@ -10,34 +9,19 @@
     materialized='incremental',
     incremental_strategy='by_customer',
     on_schema_change='fail',
-    pre_hook="{{ touched_customers(by_record=ref('entity_profiles')) }}"
+    pre_hook="{{ touched_customers(
+        by_customer=ref('pii_customer_values'), by_expiry='overrides_expire_on'
+    ) }}"
 ) }}
 
-with profiles as (
+with golden as (
 
-    select * from {{ ref('entity_profiles') }} where not is_test
-
-),
-
-records as (
-
-    select * from {{ ref('identity_records') }}
+    select * from {{ ref('pii_customer_values') }}
     where
-        customer_id is not null
+        is_golden
         {%- if is_incremental() %}
         and customer_id in (select touched.customer_id from touched_customers as touched)
         {%- endif %}
-
-),
-
-ordered as (
-
-    select
-        records.customer_id,
-        profiles.*,
-        strftime(profiles.version_at, '%Y%m%d%H%M%S%f') || profiles.record_key as recency
-    from profiles
-    inner join records on profiles.record_key = records.record_key
 
 ),
 
@@ -45,18 +29,18 @@ final as (
 
     select
         customer_id,
-        {{ latest_known('email', 'recency') }} as email,
-        {{ latest_known('phone', 'recency') }} as phone,
-        {{ latest_known('first_name', 'recency') }} as first_name,
-        {{ latest_known('last_name', 'recency') }} as last_name,
-        {{ latest_known('gender', 'recency') }} as gender,
-        {{ latest_known('birth_date', 'recency') }} as birth_date,
-        {{ latest_known('street', 'recency') }} as street,
-        {{ latest_known('postal_code', 'recency') }} as postal_code,
-        {{ latest_known('city', 'recency') }} as city,
-        {{ latest_known('country', 'recency') }} as country,
+        {% for field in [
+            'email', 'phone', 'first_name', 'last_name', 'gender', 'gender_inferred'
+        ] -%}
+        max(case when field = '{{ field }}' then value end) as {{ field }},
+        {% endfor -%}
+        cast(max(case when field = 'birth_date' then value end) as date) as birth_date,
+        {% for field in ['street', 'postal_code', 'city', 'country'] -%}
+        max(case when field = '{{ field }}' then value end) as {{ field }},
+        {% endfor -%}
+        min(expires_on) as overrides_expire_on,
         {{ this_load() }} as load_id
-    from ordered
+    from golden
     group by customer_id
 
 )
