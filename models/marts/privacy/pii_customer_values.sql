@@ -310,14 +310,28 @@ compared_single as (
 
 ),
 
+meant_addresses as (
+
+    select
+        address_evidence.*,
+        coalesce({{ plain_text('address_evidence.city') }}, '') as city_key,
+        coalesce(
+            {{ plain_text('address_evidence.postal_code') }},
+            {{ plain_text('address_evidence.street') }}
+        ) as place_key
+    from address_evidence
+    anti join placeholders
+        on
+            placeholders.field = 'address'
+            and {{ plain_text('address_evidence.city') }} = placeholders.value
+
+),
+
 addresses as (
 
     -- A country alone tells nothing where somebody gives a city.
-    select
-        *,
-        coalesce({{ plain_text('city') }}, '') as city_key,
-        coalesce({{ plain_text('postal_code') }}, {{ plain_text('street') }}) as place_key
-    from address_evidence
+    select *
+    from meant_addresses
     qualify city is not null or not bool_or(city is not null) over (partition by customer_id)
 
 ),
