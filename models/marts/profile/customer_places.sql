@@ -6,9 +6,10 @@
     record named two cities one after the other and the later one is home today; what was in reach
     before is asked of the stores of the day of the move.
 #}
-with personal as (
+with golden as (
 
-    select * from {{ ref('pii_customers') }} where coalesce(city, country) is not null
+    select * from {{ ref('pii_customer_values') }}
+    where is_golden and field in ('city', 'country')
 
 ),
 
@@ -154,6 +155,17 @@ usual as (
     qualify row_number() over (
         partition by customer_id order by order_count desc, last_order_at desc, store_id asc
     ) = 1
+
+),
+
+personal as (
+
+    select
+        customer_id,
+        max(case when field = 'city' then value end) as city,
+        max(case when field = 'country' then value end) as country
+    from golden
+    group by customer_id
 
 ),
 

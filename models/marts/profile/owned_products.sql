@@ -1,7 +1,6 @@
 {#
     Grain: one row per customer and product that the customer owns: what lasts, with a service life
-    or a warranty, bought and not given back, or registered, with a purchase that we know or
-    without. What lasts less than a year is used up at the end of its life and then owned no more.
+    or a warranty, bought and not given back, or registered without a purchase that we know. What lasts less than a year is used up at the end of its life and then owned no more.
     A gift belongs to somebody else: an order that is wrapped, has a message or another recipient
     makes no owner, unless the product is registered.
     Age counts from the last purchase: the newest piece is the one in use. The successor is the
@@ -114,7 +113,6 @@ purchased as (
     left join orders on kept_per_order.order_id = orders.order_id
     where not coalesce(orders.is_gift, false)
     group by kept_per_order.customer_id, kept_per_order.product_id
-    having sum(kept_per_order.quantity) > 0
 
 ),
 
@@ -152,6 +150,7 @@ held as (
         on
             purchased.customer_id = registered.customer_id
             and purchased.product_id = registered.product_id
+    where coalesce(purchased.quantity, registered.quantity) > 0
 
 ),
 
