@@ -4,17 +4,12 @@
     facts that arrived since the model was built last. Run as a pre-hook of a model with the
     strategy by_customer; leaves the temporary table touched_customers(customer_id). A full build
     needs none.
-    Args: relations of facts that name their customer by customer_id (one or a list), by
-    record_key, by the columns email and phone, or by the column cookie.
+    Args: relations of facts that name their customer by customer_id or by record_key (one or a
+    list), by the columns email and phone, or by the column cookie; by_expiry, a date of the
+    model's own rows: who has one that lies before the as-of day is touched without any fact.
 #}
 {% macro touched_customers(
-    by_customer=[], by_record=none, by_contact_point=none, by_cookie=none
-    Args: relations of facts that name their customer by customer_id, by record_key (one or a
-    list), or by the columns email and phone; by_expiry, a date of the model's own rows: who has
-    one that lies before the as-of day is touched without any fact.
-#}
-{% macro touched_customers(
-    by_customer=none, by_record=[], by_contact_point=none, by_expiry=none
+    by_customer=[], by_record=[], by_contact_point=none, by_cookie=none, by_expiry=none
 ) -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
@@ -31,20 +26,11 @@
         {%- for facts in ([by_customer] if by_customer is mapping else by_customer) -%}
             {%- do queries.append("select customer_id from " ~ facts ~ " where " ~ is_new) -%}
         {%- endfor -%}
-        {%- if by_record -%}
-        {%- if by_customer -%}
-            {%- do queries.append(
-                "select customer_id from " ~ by_customer ~ " where " ~ is_new) -%}
-        {%- endif -%}
         {%- for facts in ([by_record] if by_record is mapping else by_record) -%}
             {%- do queries.append(
                 "select customer_id from " ~ records ~ " where record_key in "
                 ~ "(select record_key from " ~ facts ~ " where " ~ is_new ~ ")") -%}
         {%- endfor -%}
-        {%- if by_expiry -%}
-            {%- do queries.append(
-                "select customer_id from " ~ this ~ " where " ~ by_expiry ~ " < " ~ as_of()) -%}
-        {%- endif -%}
         {%- for id_type in ['email', 'phone'] if by_contact_point -%}
             {%- do queries.append(
                 "select customer_id from " ~ clusters ~ " where node in (select node from "
@@ -56,6 +42,10 @@
                 "select customer_id from " ~ clusters ~ " where node in (select node from "
                 ~ identifiers ~ " where id_type = 'cookie' and id_value in (select cookie from "
                 ~ by_cookie ~ " where " ~ is_new ~ "))") -%}
+        {%- endif -%}
+        {%- if by_expiry -%}
+            {%- do queries.append(
+                "select customer_id from " ~ this ~ " where " ~ by_expiry ~ " < " ~ as_of()) -%}
         {%- endif -%}
         {%- do run_query(
             "create or replace temporary table touched_customers as select customer_id from ("
