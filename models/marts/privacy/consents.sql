@@ -1,149 +1,28 @@
 {#
-    Grain: one row per customer, brand, purpose and channel that a decision is known about.
-    The latest decision counts; of two at the same moment the withdrawal.
+    Grain: one row per customer, brand, purpose and channel that a decision is known about: what
+    holds at the end of the as-of day.
 #}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='by_customer',
-    on_schema_change='fail',
-    pre_hook="{{ touched_customers(
-        by_record=ref('entity_consent_events'), by_contact_point=ref('entity_consent_events')
-    ) }}"
-) }}
+{{ config(materialized='view') }}
 
-with all_events as (
+with consent_history as (
 
-    select * from {{ ref('entity_consent_events') }}
-
-),
-
-records as (
-
-    select * from {{ ref('identity_records') }}
-
-),
-
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }} where id_type in ('email', 'phone')
-
-),
-
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
-contact_points as (
-
-    select
-        identifiers.id_type,
-        identifiers.id_value,
-        clusters.customer_id
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
-
-),
-
-{% if is_incremental() -%}
-touched as (
-
-    select * from touched_customers
-
-),
-
-touched_records as (
-
-    select records.record_key
-    from records
-    semi join touched on records.customer_id = touched.customer_id
-
-),
-
-touched_points as (
-
-    select contact_points.*
-    from contact_points
-    semi join touched on contact_points.customer_id = touched.customer_id
-
-),
-
-events as (
-
-    select *
-    from all_events
-    where
-        record_key in (select touched_records.record_key from touched_records)
-        or email in (
-            select touched_points.id_value
-            from touched_points
-            where touched_points.id_type = 'email'
-        )
-        or phone in (
-            select touched_points.id_value
-            from touched_points
-            where touched_points.id_type = 'phone'
-        )
-
-),
-{%- else -%}
-events as (
-
-    select * from all_events
-
-),
-{%- endif %}
-
-attributed as (
-
-    select
-        events.*,
-        coalesce(records.customer_id, emails.customer_id, phones.customer_id) as customer_id
-    from events
-    left join records on events.record_key = records.record_key
-    left join contact_points as emails
-        on emails.id_type = 'email' and events.email = emails.id_value
-    left join contact_points as phones
-        on phones.id_type = 'phone' and events.phone = phones.id_value
-
-),
-
-latest as (
-
-    select
-        customer_id,
-        brand_id,
-        purpose,
-        channel,
-        decision,
-        occurred_at as decided_at,
-        text_version
-    from attributed
-    where
-        customer_id is not null
-        {%- if is_incremental() %}
-        and customer_id in (select touched.customer_id from touched)
-        {%- endif %}
-    qualify row_number() over (
-        partition by customer_id, brand_id, purpose, channel
-        order by occurred_at desc, decision = 'withdrawn' desc, event_key
-    ) = 1
+    select * from {{ ref('consent_history') }}
 
 ),
 
 final as (
 
     select
-        latest.customer_id,
-        latest.brand_id,
-        latest.purpose,
-        latest.channel,
-        latest.decision = 'granted' as is_granted,
-        latest.decided_at,
-        latest.text_version,
-        {{ this_load() }} as load_id
-    from latest
+        customer_id,
+        brand_id,
+        purpose,
+        channel,
+        is_granted,
+        confirmed_at as decided_at,
+        confirmed_text_version as text_version,
+        load_id
+    from consent_history
+    where valid_until is null
 
 )
 
