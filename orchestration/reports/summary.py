@@ -32,6 +32,12 @@ from marts.orders
 where currency = original_currency and currency <> $reporting_currency
 """
 
+_UNKNOWN_ANSWERS = """
+with unknown as (select unnest(unknown_questions) as question from marts.preferences),
+counted as (select question, count(*) as answers from unknown group by question)
+select string_agg(question || ' (' || answers || ')', ', ' order by question) from counted
+"""
+
 
 def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str) -> str:
     """Customers, orders, revenue, people per stage, RFM segment and segment view, step times."""
@@ -42,6 +48,7 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         [(own_currencies,)] = published.execute(
             _OWN_CURRENCIES, {"reporting_currency": reporting_currency}
         ).fetchall()
+        [(unknown_answers,)] = published.execute(_UNKNOWN_ANSWERS).fetchall()
         [(as_of,)] = published.execute(
             "select value from meta.published where key = 'as_of'"
         ).fetchall()
@@ -61,6 +68,10 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         lines.append(
             f"  No exchange rate for {own_currencies}: these amounts stay in their own currency "
             "(seeds/exchange_rates.csv)."
+        )
+    if unknown_answers:
+        lines.append(
+            f"  Answers that nobody understands: {unknown_answers} (seeds/preference_answers.csv)."
         )
     for title, block in (
         ("Lifecycle stages", stages),
