@@ -1,6 +1,7 @@
 """Macros and models as dbt runs them, with a connection of the test behind run_query."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -35,8 +36,8 @@ def run_macro(connection: duckdb.DuckDBPyConnection, name: str, *arguments: str)
     getattr(environment.from_string(text).module, name)(*arguments)
 
 
-def compile_model(name: str, is_incremental: bool) -> str:
-    """The SQL of a model that calls no macros but this_load, over tables named as its parents."""
+def compile_model(name: str, is_incremental: bool = False, as_of: date = date(2026, 6, 30)) -> str:
+    """The SQL of a model that calls few macros, over tables that are named as its parents."""
     [file] = (PROJECT / "models").rglob(f"{name}.sql")
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
     environment.globals.update(
@@ -44,6 +45,7 @@ def compile_model(name: str, is_incremental: bool) -> str:
         touched_customers=lambda **_: "",
         ref=lambda relation: relation,
         is_incremental=lambda: is_incremental,
+        as_of=lambda: f"date '{as_of}'",
         this_load=lambda: "0",
     )
     return environment.from_string(file.read_text()).render()

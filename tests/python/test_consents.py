@@ -65,7 +65,7 @@ def spans_by_model(first: Sequence[Decision], later: Sequence[Decision]) -> list
         for record_and_customer in CUSTOMERS.items():
             connection.execute("insert into identity_records values (?, ?)", record_and_customer)
         _arrive(connection, first)
-        full = compile_model("consent_history", is_incremental=False)
+        full = compile_model("consent_history")
         connection.execute(f"create table consent_history as {full}")
         _arrive(connection, later)
         for customer in {CUSTOMERS.get(decision.record) for decision in later} - {None}:

@@ -135,66 +135,54 @@ decisions as (
 
 ),
 
-bounded as (
+followed as (
 
     select
         *,
-        coalesce(is_granted <> lag(is_granted) over consent, true) as is_first,
-        coalesce(is_granted <> lead(is_granted) over consent, true) as is_last
+        lag(is_granted) over so_far as was_granted,
+        lag(occurred_at) over so_far as previous_at,
+        lag(text_version) over so_far as previous_text_version,
+        last_value(occurred_at) over to_the_end as last_at,
+        last_value(text_version) over to_the_end as last_text_version
     from decisions
-    window consent as (partition by customer_id, brand_id, purpose, channel order by occurred_at)
-
-),
-
-numbered as (
-
-    select
-        *,
-        count(case when is_first then 1 end) over (
+    window
+        so_far as (partition by customer_id, brand_id, purpose, channel order by occurred_at),
+        to_the_end as (
             partition by customer_id, brand_id, purpose, channel
             order by occurred_at
-            rows between unbounded preceding and current row
-        ) as span_number
-    from bounded
+            rows between current row and unbounded following
+        )
 
 ),
 
-spans as (
+changes as (
 
-    select
-        customer_id,
-        brand_id,
-        purpose,
-        channel,
-        is_granted,
-        min(occurred_at) as valid_from,
-        max(case when is_first then event_key end) as event_id,
-        max(case when is_first then text_version end) as text_version,
-        max(occurred_at) as confirmed_at,
-        max(case when is_last then text_version end) as confirmed_text_version
-    from numbered
-    group by customer_id, brand_id, purpose, channel, span_number, is_granted
+    select * from followed
+    where was_granted is null or was_granted <> is_granted
 
 ),
 
 final as (
 
+    -- What was decided last in a span is what came before the change that ends it.
     select
         customer_id,
         brand_id,
         purpose,
         channel,
         is_granted,
-        valid_from,
-        lead(valid_from) over (
-            partition by customer_id, brand_id, purpose, channel order by valid_from
-        ) as valid_until,
-        event_id,
+        occurred_at as valid_from,
+        lead(occurred_at) over consent as valid_until,
+        event_key as event_id,
         text_version,
-        confirmed_at,
-        confirmed_text_version,
+        coalesce(lead(previous_at) over consent, last_at) as confirmed_at,
+        case
+            when lead(occurred_at) over consent is null then last_text_version
+            else lead(previous_text_version) over consent
+        end as confirmed_text_version,
         {{ this_load() }} as load_id
-    from spans
+    from changes
+    window consent as (partition by customer_id, brand_id, purpose, channel order by occurred_at)
 
 )
 

@@ -2,6 +2,8 @@
     Contact pressure counts the messages of marts.messages, each once on its channel and once over
     all. A failing row is a customer and channel (NULL for all) whose counts of 30 days differ.
 #}
+{{ config(meta={'dagster': {'ref': {'name': 'contact_pressure'}}}) }}
+
 with messages as (
 
     select * from {{ ref('messages') }}
