@@ -42,9 +42,9 @@ habits as (
 
 ),
 
-referrers as (
+hosts as (
 
-    select * from {{ ref('referrers') }}
+    select * from {{ ref('referring_hosts') }}
 
 ),
 
@@ -69,32 +69,6 @@ limits as (
         max(case when limit_name = 'price_seeker_from_share' then value end) as price_share,
         max(case when limit_name = 'reader_views_per_post' then value end) as views_per_post
     from {{ ref('profile_limits') }}
-
-),
-
-visited_hosts as (
-
-    select referrer
-    from {{ ref('web_sessions') }}
-    where referrer is not null
-    group by referrer
-
-),
-
-hosts as (
-
-    -- Few hosts, many visits: each host is classed once, by the longest entry that it ends with.
-    select
-        visited_hosts.referrer,
-        referrers.referrer_class
-    from visited_hosts
-    inner join referrers
-        on
-            visited_hosts.referrer = referrers.host
-            or ends_with(visited_hosts.referrer, '.' || referrers.host)
-    qualify row_number() over (
-        partition by visited_hosts.referrer order by length(referrers.host) desc, referrers.host asc
-    ) = 1
 
 ),
 
