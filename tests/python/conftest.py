@@ -75,8 +75,11 @@ def differences(left: Path, right: Path, schemas: tuple[str, ...]) -> dict[str, 
     """
     import duckdb
 
+    from orchestration.warehouse.functions import register
+
     found: dict[str, int] = {}
     with duckdb.connect(config={"threads": 2}) as connection:
+        register(connection)  # A view over staging reads phones and addresses.
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"attach '{left}' as warehouse (read_only)")
         relations = _relations(connection, "warehouse", schemas)
