@@ -12,6 +12,7 @@ import pytest
 from orchestration.demo.generator import make_demo
 from orchestration.launch import run_build
 from orchestration.paths import Paths
+from orchestration.warehouse.functions import register
 from orchestration.warehouse.workspace import Workspace
 
 UNTIL = date(2026, 6, 30)
@@ -74,8 +75,6 @@ def differences(left: Path, right: Path, schemas: tuple[str, ...]) -> dict[str, 
     What counts the loads of one data folder, or tells of its builds, is left out.
     """
     import duckdb
-
-    from orchestration.warehouse.functions import register
 
     found: dict[str, int] = {}
     with duckdb.connect(config={"threads": 2}) as connection:
