@@ -24,10 +24,32 @@ CUSTOMERS = {
     "high_value_buyer": "select customer_id from segments.high_value_buyer",
     "losing_buyer": "select customer_id from segments.losing_buyer",
     "vanished_buyer": "select customer_id from segments.vanished_buyer",
+    "strong_in_several": "select customer_id from marts.customer_brand_groups "
+    "where activity_group = 'strong_in_several'",
+    "search_first": "select customer_id from marts.customer_behaviour where is_search_first",
+    "price_seeker": "select customer_id from marts.customer_behaviour where is_price_seeker",
+    "blog_reader": "select customer_id from marts.customer_behaviour where is_reader",
+    "christmas_only": "select customer_id from marts.customer_intents "
+    "where only_occasion = 'christmas'",
+    "gift_only": "select customer_id from marts.customer_intents where is_gift_only",
+    "mover": "select customer_id from marts.customer_places where has_moved_away",
+}
+
+# Label of person_labels.parquet -> the main reason why they stopped. Those who were not planted
+# stop without a reason: only the planted are compared.
+REASONS = {
+    "declared_leaver": "declared",
+    "mover": "moved",
+    "offer_mismatch": "offer_mismatch",
+    "price_leaver": "price",
+    "service_problem": "service_problem",
+    "stock_out": "stock_out",
 }
 
 # Label of record_labels.parquet -> the records that the marts say it of, system:entity:id.
-RECORDS: dict[str, str] = {}
+RECORDS = {
+    "gift": "select order_id from marts.order_intents where is_gift",
+}
 
 _MATCHED = """
     create temp table matched as
@@ -80,6 +102,10 @@ def measure(warehouse: Path, truth: Path) -> dict[str, Accuracy]:
     """Precision and recall of each label; nothing found is a precision of 0."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         connection.execute(_MATCHED.format(truth=truth))
+        planted = (
+            f"select person_id from read_parquet('{truth}/person_labels.parquet') "
+            f"where list_contains({list(REASONS)}, label)"
+        )
         return {
             label: _compare(
                 connection,
@@ -88,6 +114,16 @@ def measure(warehouse: Path, truth: Path) -> dict[str, Accuracy]:
                 f"inner join matched using (person_id) where label = '{label}'",
             )
             for label, found in CUSTOMERS.items()
+        } | {
+            f"{label}, main reason": _compare(
+                connection,
+                "select person_id from marts.customer_inactivity_reasons "
+                "inner join matched using (customer_id) "
+                f"where reason_rank = 1 and reason = '{reason}' and person_id in ({planted})",
+                f"select person_id from read_parquet('{truth}/person_labels.parquet') "
+                f"inner join matched using (person_id) where label = '{label}'",
+            )
+            for label, reason in REASONS.items()
         } | {
             label: _compare(
                 connection,

@@ -95,6 +95,30 @@ select 'demo_shop' as source_system, 'orders' as source_entity, order_id(doc) as
 from documents
 where is_gift and (is_gift_wrapped or has_gift_message or is_sent_to_friend);
 
+-- Who buys presents only, all of which show it, and who bought twice within a year in more than
+-- one brand. What was paid without a card is nobody's.
+insert into person_labels
+select person_id(n), 'gift_only'
+from documents
+where not is_cancelled and (not is_store or has_card_shown)
+group by n
+having
+    count(*) > 1 and bool_and(is_gift and (is_gift_wrapped or has_gift_message or is_sent_to_friend))
+union all
+select person_id(n), 'strong_in_several'
+from (
+    select n, brand_no
+    from documents
+    where
+        not is_cancelled
+        and (not is_store or has_card_shown)
+        and done_at::date > getvariable('until') - 365
+    group by n, brand_no
+    having count(*) > 1
+)
+group by n
+having count(*) > 1;
+
 -- Rows that come later than the day file of their time, and rows that come twice.
 create table disorder as
 with late as (
