@@ -31,7 +31,7 @@ carts as (
 cart_brands as (
 
     select brand_id
-    from {{ ref('entity_carts') }}
+    from {{ ref('carts') }}
     group by brand_id
 
 ),
