@@ -1,17 +1,18 @@
 {#
     Grain: one row per customer and channel on which a message was sent to the customer in the last
-    365 days. A message is answered when it was clicked, replied to or redeemed, or when it was the
-    last that was opened or clicked in the days before an order. Rates are shrunk towards those of
-    everybody on the channel: two answers to two messages say less than forty to a hundred.
+    365 days, the as-of day and the 364 before it. A message is answered when it was clicked,
+    replied to or redeemed, or when it was the last that was opened or clicked in the days before
+    an order. Rates are shrunk towards those of everybody on the channel: two answers to two
+    messages say less than forty to a hundred.
     The best channel has the highest rate among those that were answered and are not to skip. To
     skip is what was complained about or unsubscribed from, where the last message bounced, and
-    what is ignored: read or answered clearly less often than it would be by others. The numbers
+    what is ignored: opened or answered clearly less often than it would be by others. The numbers
     of the rules are in seeds/profile_limits.
 #}
 with messages as (
 
     select * from {{ ref('messages') }}
-    where customer_id is not null and sent_at > {{ as_of() }} - interval 365 day
+    where customer_id is not null and sent_at >= {{ as_of() }} - interval 364 day
 
 ),
 
@@ -21,7 +22,7 @@ opened_messages as (
     select * from {{ ref('messages') }}
     where
         customer_id is not null
-        and sent_at > {{ as_of() }} - interval 365 day
+        and sent_at >= {{ as_of() }} - interval 364 day
         and (first_opened_at is not null or first_clicked_at is not null)
 
 ),
@@ -32,7 +33,7 @@ orders as (
     where
         is_counted
         and customer_id is not null
-        and ordered_at > {{ as_of() }} - interval 365 day
+        and ordered_at >= {{ as_of() }} - interval 364 day
 
 ),
 

@@ -8,21 +8,21 @@
 with messages as (
 
     select * from {{ ref('messages') }}
-    where customer_id is not null and last_opened_at > {{ as_of() }} - interval 365 day
+    where customer_id is not null and last_opened_at >= {{ as_of() }} - interval 364 day
 
 ),
 
 clicked_messages as (
 
     select * from {{ ref('messages') }}
-    where customer_id is not null and last_clicked_at > {{ as_of() }} - interval 365 day
+    where customer_id is not null and last_clicked_at >= {{ as_of() }} - interval 364 day
 
 ),
 
 sessions as (
 
     select * from {{ ref('web_sessions') }}
-    where customer_id is not null and started_at > {{ as_of() }} - interval 365 day
+    where customer_id is not null and started_at >= {{ as_of() }} - interval 364 day
 
 ),
 
@@ -32,7 +32,7 @@ orders as (
     where
         is_counted
         and customer_id is not null
-        and ordered_at > {{ as_of() }} - interval 365 day
+        and ordered_at >= {{ as_of() }} - interval 364 day
 
 ),
 
