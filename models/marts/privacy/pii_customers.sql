@@ -10,7 +10,11 @@
     incremental_strategy='by_customer',
     on_schema_change='fail',
     pre_hook="{{ touched_customers(
-        by_customer=ref('pii_customer_values'), by_expiry='overrides_expire_on'
+        by_record=[
+            ref('entity_profiles'), ref('entity_answers'), ref('entity_attributes'),
+            ref('entity_identifier_sightings')
+        ],
+        by_expiry='overrides_expire_on'
     ) }}"
 ) }}
 
