@@ -4,8 +4,8 @@
     read from a few blocks of the table. What is nobody's is left out.
     An increment writes the interactions that something was delivered for and those of records that
     moved. One that is nobody's any more, a cart that was ordered after all, a case that was opened
-    again are written without a customer and removed at the end, as is a session that a late event
-    made part of another.
+    again are written without a customer and removed at the end, as are a session that a late event
+    made part of another and a consent that changed nothing after all.
 #}
 {{ config(
     materialized='incremental',
@@ -16,7 +16,11 @@
         "delete from {{ this }} where customer_id is null",
         "delete from {{ this }} as written where interaction = 'session' and not exists ("
         ~ "select 1 from {{ ref('entity_web_sessions') }} as standing "
-        ~ "where standing.session_id = written.subject_id)"
+        ~ "where standing.session_id = written.subject_id)",
+        "delete from {{ this }} as written where starts_with(interaction, 'consent_') and not "
+        ~ "exists (select 1 from {{ ref('consent_history') }} as standing "
+        ~ "where standing.event_id = written.subject_id and standing.purpose = written.detail "
+        ~ "and standing.customer_id = written.customer_id)"
     ]
 ) }}
 
@@ -98,6 +102,12 @@ answers as (
 
 ),
 
+consents as (
+
+    select * from {{ ref('consent_history') }} where {{ newly_loaded() }}
+
+),
+
 records as (
 
     select * from {{ ref('identity_records') }}
@@ -142,6 +152,23 @@ outcomes as (
         ]) as outcome
     from messages
     left join campaigns on messages.campaign_id = campaigns.campaign_id
+
+),
+
+decisions as (
+
+    -- One decision may be about several channels.
+    select
+        event_id,
+        customer_id,
+        brand_id,
+        purpose,
+        is_granted,
+        min(valid_from) as decided_at,
+        case when count(*) > 1 then 'all' else min(channel) end as channel,
+        max(load_id) as load_id
+    from consents
+    group by event_id, customer_id, brand_id, purpose, is_granted
 
 ),
 
@@ -355,6 +382,20 @@ interactions as (
         null as amount,
         load_id
     from answers
+    union all
+    select
+        'consent:' || event_id || ':' || purpose as interaction_id,
+        customer_id,
+        decided_at as happened_at,
+        'marketing' as department,
+        channel,
+        case when is_granted then 'consent_granted' else 'consent_withdrawn' end as interaction,
+        brand_id,
+        event_id as subject_id,
+        purpose as detail,
+        null as amount,
+        load_id
+    from decisions
     union all
     select
         'profile:' || record_key as interaction_id,

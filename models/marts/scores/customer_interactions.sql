@@ -1,6 +1,6 @@
 {#
-    Grain: one row per customer, kind of interaction and its source: a message, session, order or
-    return. Everything that customers do and that can be scored; a new kind is one arm here and
+    Grain: one row per customer, kind of interaction and its source: a message, session, order,
+    return, review, registration, referral or answer. Everything that customers do and that can be scored; a new kind is one arm here and
     one row in seeds/scoring_points. What happens to a message counts once, when it first does;
     what happens in a session counts when the session began.
 #}
@@ -36,6 +36,30 @@ returns as (
 
 ),
 
+reviews as (
+
+    select * from {{ ref('reviews') }} where customer_id is not null
+
+),
+
+registrations as (
+
+    select * from {{ ref('registrations') }} where customer_id is not null
+
+),
+
+referrals as (
+
+    select * from {{ ref('referrals') }} where customer_id is not null
+
+),
+
+declared_answers as (
+
+    select * from {{ ref('declared_answers') }} where customer_id is not null
+
+),
+
 message_outcomes as (
 
     -- The lists are unnested side by side, the times in the order of their kinds.
@@ -64,11 +88,11 @@ session_parts as (
         started_at,
         unnest([
             'session', 'product_view', 'search', 'blog_read',
-            'download', 'form', 'cart_add', 'checkout_step'
+            'download', 'form', 'wishlist_add', 'cart_add', 'checkout_step'
         ]) as interaction,
         unnest([
             1, product_view_count, search_count, blog_read_count,
-            download_count, form_count, cart_add_count, checkout_step_count
+            download_count, form_count, wishlist_add_count, cart_add_count, checkout_step_count
         ]) as interaction_count
     from sessions
 
@@ -113,6 +137,42 @@ final as (
         returned_at as happened_at,
         1 as interaction_count
     from returns
+    union all
+    select
+        customer_id,
+        brand_id,
+        kind as interaction,
+        review_id as source_id,
+        reviewed_at as happened_at,
+        1 as interaction_count
+    from reviews
+    union all
+    select
+        customer_id,
+        brand_id,
+        'registration' as interaction,
+        registration_id as source_id,
+        registered_at as happened_at,
+        1 as interaction_count
+    from registrations
+    union all
+    select
+        customer_id,
+        brand_id,
+        'referral' as interaction,
+        referral_id as source_id,
+        referred_at as happened_at,
+        1 as interaction_count
+    from referrals
+    union all
+    select
+        customer_id,
+        brand_id,
+        'answer' as interaction,
+        answer_id as source_id,
+        answered_at as happened_at,
+        1 as interaction_count
+    from declared_answers
 
 )
 
