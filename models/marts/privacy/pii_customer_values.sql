@@ -483,7 +483,7 @@ scored as (
             else 0
         end as score_{{ n }},
         {% endfor -%}
-        count(*) over (partition by candidates.customer_id, candidates.field) as candidate_count
+        criteria_of_field.criterion_count
     from candidates
     left join criteria_of_field on candidates.field = criteria_of_field.field
 
@@ -516,7 +516,12 @@ compared as (
         {% endfor -%}
         first_value(value_key) over (
             partition by customer_id, field order by value_rank
-        ) as golden_key
+        ) as golden_key,
+        -- In the order of the ranks like the others, so that one sort serves them all.
+        count(*) over (
+            partition by customer_id, field
+            order by value_rank rows between unbounded preceding and unbounded following
+        ) as candidate_count
     from ranked
 
 ),
