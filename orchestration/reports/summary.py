@@ -33,7 +33,7 @@ where currency = original_currency and currency <> $reporting_currency
 """
 
 _UNKNOWN_ANSWERS = """
-with unknown as (select unnest(unknown_questions) as question from marts.preferences),
+with unknown as (select unnest(unknown_questions) as question from marts.preference_centre),
 counted as (select question, count(*) as answers from unknown group by question)
 select string_agg(question || ' (' || answers || ')', ', ' order by question) from counted
 """

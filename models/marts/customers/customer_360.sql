@@ -85,7 +85,14 @@ completeness as (
 
 pressure as (
 
-    select * from {{ ref('contact_pressure') }} where channel is null
+    -- The earliest day on which any channel is free; the counts are of all channels.
+    select
+        customer_id,
+        max(case when channel is null then sent_7d end) as sent_7d,
+        max(case when channel is null then sent_30d end) as sent_30d,
+        min(case when channel is not null then next_allowed_on end) as next_allowed_on
+    from {{ ref('contact_pressure') }}
+    group by customer_id
 
 ),
 
@@ -255,7 +262,6 @@ final as (
         completeness.next_question,
         pressure.sent_7d,
         pressure.sent_30d,
-        pressure.is_capped,
         pressure.next_allowed_on as next_contact_allowed_on,
         tastes.favourite_category,
         tastes.favourite_product_brand,

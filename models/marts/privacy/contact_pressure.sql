@@ -32,7 +32,7 @@ consents as (
 
 preferences as (
 
-    select * from {{ ref('preferences') }}
+    select * from {{ ref('preference_centre') }}
 
 ),
 
