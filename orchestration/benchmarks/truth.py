@@ -106,33 +106,37 @@ def measure(warehouse: Path, truth: Path) -> dict[str, Accuracy]:
             f"select person_id from read_parquet('{truth}/person_labels.parquet') "
             f"where list_contains({list(REASONS)}, label)"
         )
-        return {
-            label: _compare(
-                connection,
-                f"select matched.person_id from ({found}) inner join matched using (customer_id)",
-                f"select person_id from read_parquet('{truth}/person_labels.parquet') "
-                f"inner join matched using (person_id) where label = '{label}'",
-            )
-            for label, found in CUSTOMERS.items()
-        } | {
-            f"{label}, main reason": _compare(
-                connection,
-                "select person_id from marts.customer_inactivity_reasons "
-                "inner join matched using (customer_id) "
-                f"where reason_rank = 1 and reason = '{reason}' and person_id in ({planted})",
-                f"select person_id from read_parquet('{truth}/person_labels.parquet') "
-                f"inner join matched using (person_id) where label = '{label}'",
-            )
-            for label, reason in REASONS.items()
-        } | {
-            label: _compare(
-                connection,
-                found,
-                "select source_system || ':' || source_entity || ':' || source_record_id "
-                f"from read_parquet('{truth}/record_labels.parquet') where label = '{label}'",
-            )
-            for label, found in RECORDS.items()
-        }
+        return (
+            {
+                label: _compare(
+                    connection,
+                    f"select matched.person_id from ({found}) inner join matched using (customer_id)",
+                    f"select person_id from read_parquet('{truth}/person_labels.parquet') "
+                    f"inner join matched using (person_id) where label = '{label}'",
+                )
+                for label, found in CUSTOMERS.items()
+            }
+            | {
+                f"{label}, main reason": _compare(
+                    connection,
+                    "select person_id from marts.customer_inactivity_reasons "
+                    "inner join matched using (customer_id) "
+                    f"where reason_rank = 1 and reason = '{reason}' and person_id in ({planted})",
+                    f"select person_id from read_parquet('{truth}/person_labels.parquet') "
+                    f"inner join matched using (person_id) where label = '{label}'",
+                )
+                for label, reason in REASONS.items()
+            }
+            | {
+                label: _compare(
+                    connection,
+                    found,
+                    "select source_system || ':' || source_entity || ':' || source_record_id "
+                    f"from read_parquet('{truth}/record_labels.parquet') where label = '{label}'",
+                )
+                for label, found in RECORDS.items()
+            }
+        )
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, found: str, planted: str) -> Accuracy:

@@ -53,7 +53,7 @@ create table messages (
 create table consents (
     customer_id varchar, brand_id varchar, purpose varchar, channel varchar, is_granted boolean
 );
-create table preferences (
+create table preference_centre (
     customer_id varchar, brand_id varchar, cap_days integer, max_contacts integer, pause_until date
 );
 create table contact_caps (
@@ -83,7 +83,7 @@ def allowed_by_model(
         for brand, wish in wishes.items():
             pause = None if wish.pause_days is None else AS_OF + timedelta(days=wish.pause_days)
             connection.execute(
-                "insert into preferences values ('anna', ?, ?, ?, ?)",
+                "insert into preference_centre values ('anna', ?, ?, ?, ?)",
                 [brand, wish.days, wish.most, pause],
             )
         for n, cap in enumerate(caps):

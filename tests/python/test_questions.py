@@ -36,3 +36,22 @@ def test_every_requirement_has_a_question() -> None:
 def test_a_question_has_an_answer(demo: Paths, requirement: str, query: str) -> None:
     with duckdb.connect(str(demo.serving), read_only=True) as connection:
         assert connection.execute(query).fetchall(), requirement
+
+
+def test_the_360_view_answers_the_personas_as_their_segments_do(demo: Paths) -> None:
+    page = (PROJECT / "docs" / "questions" / "personas.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", page, flags=re.DOTALL)
+    personas = ("new_buyer", "high_value_buyer", "losing_buyer", "vanished_buyer")
+    with duckdb.connect(str(demo.serving), read_only=True) as connection:
+        for persona, query in zip(personas, queries, strict=True):
+            [(strangers, missing, members)] = connection.execute(
+                f"""
+                with asked as ({query}), members as (select * from segments.{persona})
+                select
+                    (select count(*) from asked anti join members using (customer_id)),
+                    (select count(*) from members anti join asked using (customer_id)),
+                    (select count(*) from members)
+                """
+            ).fetchall()
+            assert (strangers, missing) == (0, 0), persona
+            assert members, persona
