@@ -47,7 +47,7 @@ train: setup ## Learn the linkage model anew from the customers of the last buil
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, truth; SIZE=200000)
+bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, timeline, truth; SIZE=200000)
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test

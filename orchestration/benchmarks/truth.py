@@ -110,7 +110,7 @@ def measure(warehouse: Path, truth: Path) -> dict[str, Accuracy]:
             {
                 label: _compare(
                     connection,
-                    f"select matched.person_id from ({found}) inner join matched using (customer_id)",
+                    f"select person_id from ({found}) inner join matched using (customer_id)",
                     f"select person_id from read_parquet('{truth}/person_labels.parquet') "
                     f"inner join matched using (person_id) where label = '{label}'",
                 )

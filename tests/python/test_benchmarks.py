@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.benchmarks import accuracy, build, growth, identity, linkage, truth
+from orchestration.benchmarks import (
+    accuracy,
+    build,
+    growth,
+    identity,
+    linkage,
+    timeline,
+    truth,
+)
 from orchestration.linkage.model import SWITCH
 from orchestration.paths import Paths
 from tests.python.conftest import data_folder, quiet
@@ -27,6 +35,14 @@ def test_the_growth_benchmark_prints_all_its_figures(monkeypatch: pytest.MonkeyP
         "all models": "1.00, 2.00, 16.00 s, exponent 2.00",
         "orders": "1.00, 2.00, 16.00 s, exponent 2.00",
     }
+
+
+def test_the_timeline_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
+    with data_folder(Paths(tmp_path)):
+        figures = timeline.run(30_000, quiet)
+    assert figures["rows"] == "30,000"
+    for value in list(figures.values())[1:]:
+        assert float(value.split()[0]) > 0
 
 
 def test_the_truth_benchmark_finds_what_is_planted(demo: Paths) -> None:
