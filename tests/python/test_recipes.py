@@ -234,6 +234,10 @@ def test_nobody_buys_or_is_written_to_before_they_are_known(grocer: Landing) -> 
     """)
 
 
+def test_a_third_of_the_households_are_described(grocer: Landing) -> None:
+    assert grocer.rows("select count(distinct card_id), count(*) from attributes") == [(801, 5_237)]
+
+
 def test_categories_run_from_wide_to_narrow(grocer: Landing) -> None:
     assert grocer.rows("""
         select category_path, product_brand from products where product_id = '26190'
@@ -504,6 +508,21 @@ def land_receipts(folder: Path, **changed: list[dict[str, Any]]) -> Landing:
             "campaign_id": "bigint",
             "redemption_date": "timestamp",
         },
+        "demographics": {
+            "household_id": "bigint",
+            **dict.fromkeys(
+                (
+                    "age",
+                    "income",
+                    "home_ownership",
+                    "marital_status",
+                    "household_size",
+                    "household_comp",
+                    "kids_count",
+                ),
+                "varchar",
+            ),
+        },
         "products": {
             "product_id": "bigint",
             "manufacturer_id": "bigint",
@@ -536,6 +555,7 @@ def land_receipts(folder: Path, **changed: list[dict[str, Any]]) -> Landing:
         ],
         "campaigns": [{"campaign_id": 26, "household_id": 900}],
         "coupon_redemptions": [],
+        "demographics": [],
         "products": [
             {
                 "product_id": 1,
@@ -593,6 +613,24 @@ def test_campaign_days_are_days_in_new_york(tmp_path: Path) -> None:
     ]
     assert landing.rows("select cast(created_at as varchar), card_id from contacts") == [
         ("2017-03-10 05:00:00", "900")
+    ]
+
+
+def test_what_a_household_is_like_is_an_attribute_of_its_card(tmp_path: Path) -> None:
+    unknown = dict.fromkeys(
+        ("income", "home_ownership", "marital_status", "household_comp", "kids_count")
+    )
+    landing = land_receipts(
+        tmp_path,
+        demographics=[{"household_id": 900, "age": "65+", "household_size": "2", **unknown}],
+    )
+    assert landing.rows("""
+        select attribute_id, card_id, attribute, value, cast(observed_at as varchar)
+        from attributes
+        order by attribute_id
+    """) == [
+        ("900-age", "900", "age", "65+", "2017-03-10 05:00:00"),
+        ("900-household_size", "900", "household_size", "2", "2017-03-10 05:00:00"),
     ]
 
 

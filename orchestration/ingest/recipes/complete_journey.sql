@@ -2,7 +2,7 @@
 -- grocer in 2017, and the coupons that they were sent by post.
 --
 -- needs: campaign_descriptions.parquet, campaigns.parquet, coupon_redemptions.parquet,
--- needs: products.parquet, transactions.parquet
+-- needs: demographics.parquet, products.parquet, transactions.parquet
 -- origin: dunnhumby / 84.51°, The Complete Journey 2.0
 --
 -- transaction_timestamp is UTC; the dates of campaigns and redemptions are days in New York.
@@ -123,6 +123,26 @@ select
     household_id as card_id
 from households
 where household_id in (select messages.contact_id from landing.messages as messages);
+
+-- What a third of the households are like, as far as it is known; nobody says since when.
+create view landing.attributes as
+with known as (
+    unpivot (
+        select * replace (cast(household_id as varchar) as household_id) from files.demographics
+    )
+    on age, income, home_ownership, marital_status, household_size, household_comp, kids_count
+    into name attribute value attribute_value
+)
+
+select
+    known.household_id || '-' || known.attribute as attribute_id,
+    'complete_journey' as brand_id,
+    households.known_since as observed_at,
+    known.household_id as card_id,
+    known.attribute,
+    known.attribute_value as value
+from known
+inner join households on known.household_id = households.household_id;
 
 create view landing.stores as
 select
