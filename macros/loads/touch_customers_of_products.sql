@@ -15,7 +15,8 @@
             ~ newly_loaded() ~ ")" -%}
         {%- do run_query(
             "insert into touched_customers "
-            ~ "select customer_id from " ~ orders ~ " where customer_id is not null and order_id in "
+            ~ "select customer_id from " ~ orders
+            ~ " where customer_id is not null and order_id in "
             ~ "(select document_key from " ~ lines ~ " where " ~ changed ~ ") "
             ~ "union select customer_id from " ~ records ~ " where record_key in "
             ~ "(select record_key from " ~ interest ~ " where " ~ changed ~ ") "

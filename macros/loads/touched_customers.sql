@@ -5,11 +5,17 @@
     strategy by_customer; leaves the temporary table touched_customers(customer_id). A full build
     needs none.
     Args: relations of facts that name their customer by customer_id or by record_key (one or a
-    list), by the columns email and phone, or by the column cookie; by_expiry, a date of the
-    model's own rows: who has one that lies before the as-of day is touched without any fact.
+    list), by the columns email and phone, or by the column cookie. Of the model's own rows:
+    by_order, a relation of orders, touches who holds one that changed and may be another's now;
+    by_expiry, a date, who has one that lies before the as-of day, without any fact.
 #}
 {% macro touched_customers(
-    by_customer=[], by_record=[], by_contact_point=none, by_cookie=none, by_expiry=none
+    by_customer=[],
+    by_record=[],
+    by_contact_point=none,
+    by_cookie=none,
+    by_order=none,
+    by_expiry=none
 ) -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
@@ -42,6 +48,11 @@
                 "select customer_id from " ~ clusters ~ " where node in (select node from "
                 ~ identifiers ~ " where id_type = 'cookie' and id_value in (select cookie from "
                 ~ by_cookie ~ " where " ~ is_new ~ "))") -%}
+        {%- endif -%}
+        {%- if by_order -%}
+            {%- do queries.append(
+                "select customer_id from " ~ this ~ " where order_id in (select order_id from "
+                ~ by_order ~ " where " ~ is_new ~ ")") -%}
         {%- endif -%}
         {%- if by_expiry -%}
             {%- do queries.append(

@@ -1,6 +1,6 @@
 {#
-    Grain: one row per cart and row of service and declared data that names a person, old versions included,
-    with the record of that person: the account, else the card, else the contact, else the row
+    Grain: one row per cart and row of service and declared data that names a person, old versions
+    included, with the record of that person: the account, else the card, else the contact, else the row
     itself when it holds an e-mail or phone. What names nobody is left out.
     A view: only the sightings of identifiers read it, and only what is new of it. As staging it
     can be read only where the functions for phones and addresses are.

@@ -45,7 +45,7 @@ messages as (
 
 consents as (
 
-    select * from {{ ref('consents') }}
+    select * from {{ ref('consent_history') }}
 
 ),
 
@@ -184,10 +184,11 @@ by_consents as (
     select
         customer_id,
         brand_id,
-        min(decided_at) as first_at,
-        max(decided_at) as last_at,
-        bool_or(is_granted and purpose = 'marketing' and channel = 'email')
-            as has_email_consent
+        min(valid_from) as first_at,
+        max(confirmed_at) as last_at,
+        bool_or(
+            valid_until is null and is_granted and purpose = 'marketing' and channel = 'email'
+        ) as has_email_consent
     from consents
     group by customer_id, brand_id
 

@@ -176,16 +176,20 @@ valued as (
         documents.is_sent_elsewhere,
         case
             when documents.source_entity = 'orders'
-                then coalesce(
-                    not starts_with(
+                then not (
+                    starts_with(
                         {{ plain_text('documents.recipient_name') }},
                         left({{ plain_text('profiles.first_name') }}, 1)
                     )
-                    or not ends_with(
+                    and ends_with(
                         {{ plain_text('documents.recipient_name') }},
-                        {{ plain_text('profiles.last_name') }}
-                    ),
-                    false
+                        ' ' || {{ plain_text('profiles.last_name') }}
+                    )
+                    or starts_with(
+                        {{ plain_text('documents.recipient_name') }},
+                        {{ plain_text('profiles.last_name') }} || ' '
+                        || left({{ plain_text('profiles.first_name') }}, 1)
+                    )
                 )
         end as has_other_recipient,
         documents.is_test or coalesce(profiles.is_test, false) as is_test,

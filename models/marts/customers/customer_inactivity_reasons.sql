@@ -1,7 +1,8 @@
 {#
     Grain: one row per customer who is at risk, inactive or lost, or never bought and was brought
     by a click that was not meant, and reason that there is evidence for. What speaks for a reason
-    happened after the last purchase; a case may have been opened in the 30 days before it.
+    happened after the last purchase; a case may have been opened in the 30 days before it, and
+    presents are the purchases themselves.
     A case ended badly when it was rejected, left open, or the customer was not satisfied (1 or 2
     of 5). Searching finds nothing when at least half of the searches do. Which reason comes first,
     and how much evidence it needs, says seeds/inactivity_reasons.
@@ -133,6 +134,7 @@ evidence as (
         places.usual_store_id as evidence
     from gone
     inner join places on gone.customer_id = places.customer_id
+    where places.moved_on >= cast(gone.last_order_at as date)
     union all
     select
         gone.customer_id,

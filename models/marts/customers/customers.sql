@@ -237,7 +237,9 @@ attributes as (
             as has_birthday_within_7_days
     from personal
     left join cities
-        on personal.country = cities.country and lower(trim(personal.city)) = cities.city
+        on
+            personal.country = cities.country
+            and {{ plain_text('personal.city') }} = {{ plain_text('cities.city') }}
 
 ),
 

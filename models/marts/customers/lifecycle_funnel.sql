@@ -16,8 +16,8 @@ final as (
         to_stage,
         count(*) as transition_count,
         count(distinct customer_id) as customer_count,
-        cast(round(median(days_in_stage), 1) as decimal(8, 1)) as median_days_in_stage,
-        cast(round(quantile_cont(days_in_stage, 0.9), 1) as decimal(8, 1)) as p90_days_in_stage
+        cast(round(median(days_in_from_stage), 1) as decimal(8, 1)) as median_days_in_stage,
+        cast(round(quantile_cont(days_in_from_stage, 0.9), 1) as decimal(8, 1)) as p90_days_in_stage
     from transitions
     group by cast(date_trunc('month', transitioned_at) as date), from_stage, to_stage
 

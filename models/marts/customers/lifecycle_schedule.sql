@@ -21,7 +21,7 @@
     materialized='incremental',
     incremental_strategy='by_customer',
     on_schema_change='fail',
-    pre_hook="{{ touched_customers(by_customer=ref('orders')) }}"
+    pre_hook="{{ touched_customers(by_customer=ref('orders'), by_order=ref('orders')) }}"
 ) }}
 
 with orders as (
@@ -323,7 +323,7 @@ final as (
         lag(stage) over customer as from_stage,
         stage as to_stage,
         cast(from_on as timestamp) as transitioned_at,
-        date_diff('day', lag(from_on) over customer, from_on) as days_in_stage,
+        date_diff('day', lag(from_on) over customer, from_on) as days_in_from_stage,
         trigger,
         order_id,
         last_order_on,

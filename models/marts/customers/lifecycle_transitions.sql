@@ -18,7 +18,7 @@ final as (
         from_stage,
         to_stage,
         transitioned_at,
-        days_in_stage,
+        days_in_from_stage,
         trigger,
         order_id
     from schedule

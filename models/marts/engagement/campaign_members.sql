@@ -1,6 +1,6 @@
 {#
     Grain: one row per campaign and customer whom it was sent to, with the furthest stage reached.
-    Who unsubscribed, complained or could not be reached is at that stage whatever came before.
+    Who unsubscribed or complained is at that stage whatever came before.
 #}
 {{ config(materialized='view') }}
 
@@ -35,7 +35,19 @@ members as (
 final as (
 
     select
-        *,
+        campaign_id,
+        customer_id,
+        message_count,
+        first_sent_at,
+        last_sent_at,
+        delivered_at,
+        opened_at,
+        clicked_at,
+        replied_at,
+        redeemed_at,
+        unsubscribed_at,
+        complained_at,
+        bounced_at,
         case
             when complained_at is not null then 'complained'
             when unsubscribed_at is not null then 'unsubscribed'

@@ -118,14 +118,13 @@ profiles as (
 
     select
         profiles.record_key,
-        records.customer_id,
+        case when not profiles.is_test then records.customer_id end as customer_id,
         profiles.brand_id,
         profiles.source_entity,
         profiles.created_at,
         greatest(profiles.load_id, records.load_id) as load_id
     from {{ ref('entity_profiles') }} as profiles
     inner join records on profiles.record_key = records.record_key
-    where not profiles.is_test
 
 ),
 

@@ -3,7 +3,7 @@
     Values that are equal as plain text are one candidate, spelled as its best spelling: with
     capitals and accents before without. Which candidate wins is asked criterion by criterion in
     the order of seeds/survivorship: override (a row of the system `manual` in the attributes, until
-    it expires), declared (an answer), source (seeds/survivorship_sources; a source that is not there
+    it expires), declared (an answer), source (seeds/survivorship_sources; one that is not there
     comes last), recency, frequency (records that hold the value) and completeness: of names the
     words that are no initials, of an address its parts. What no criterion decides, the text does.
     street, postal_code, city and country survive together: an address is one candidate, its parts
@@ -375,7 +375,7 @@ evidence as (
                 then len(regexp_extract_all(value_key, '[^ ]{2,}'))
             else 1
         end as completeness,
-        case when method = 'override' then 9 else 0 end
+        case when method = 'override' then 7 else 0 end
         + cast(value <> lower(value) and value <> upper(value) as integer)
         + cast(value <> strip_accents(value) as integer) as spelling
     from compared_single

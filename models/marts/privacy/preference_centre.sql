@@ -43,6 +43,7 @@ latest as (
         answers.question,
         lower(trim(answers.answer)) as answer,
         answers.answered_at,
+        answers.answer_key,
         answers.text_version
     from answers
     inner join records on answers.record_key = records.record_key
@@ -87,7 +88,7 @@ final as (
             )
         ) as unknown_questions,
         max(answered_at) as answered_at,
-        max_by(text_version, answered_at) as text_version,
+        max_by(text_version, cast(answered_at as varchar) || answer_key) as text_version,
         {{ this_load() }} as load_id
     from understood
     group by customer_id, brand_id

@@ -1,6 +1,6 @@
 {#
-    Grain: one row per customer and field of the golden record (pii.customers): where its value comes
-    from and which criterion chose it, never the value itself.
+    Grain: one row per customer and field of the golden record (pii.customers): where its value
+    comes from and which criterion chose it, never the value itself.
 #}
 {{ config(materialized='view') }}
 

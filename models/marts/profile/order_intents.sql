@@ -10,7 +10,7 @@
     incremental_strategy='by_customer',
     on_schema_change='fail',
     pre_hook=[
-        "{{ touched_customers(by_customer=ref('orders')) }}",
+        "{{ touched_customers(by_customer=ref('orders'), by_order=ref('orders')) }}",
         "{{ touch_customers_of_products(ref('product_traits')) }}"
     ]
 ) }}

@@ -1,6 +1,8 @@
 {#
     Grain: one row per customer and product that the customer owns: what lasts, with a service life
-    or a warranty, bought and not given back, or registered without a purchase that we know. What lasts less than a year is used up at the end of its life and then owned no more.
+    or a warranty, bought and not given back, or registered without a purchase that we know. What
+    lasts less than a year is used up at the end of its life and then owned no more. An order that
+    is cancelled or a test makes no owner.
     A gift belongs to somebody else: an order that is wrapped, has a message or another recipient
     makes no owner, unless the product is registered.
     Age counts from the last purchase: the newest piece is the one in use. The successor is the
@@ -13,6 +15,7 @@ with orders as (
     select
         order_id,
         ordered_on,
+        is_void,
         coalesce(is_gift_wrapped, false)
         or coalesce(has_gift_message, false)
         or coalesce(has_other_recipient, false) as is_gift
@@ -111,7 +114,7 @@ purchased as (
         max(case when kept_per_order.quantity > 0 then orders.ordered_on end) as last_bought_on
     from kept_per_order
     left join orders on kept_per_order.order_id = orders.order_id
-    where not coalesce(orders.is_gift, false)
+    where not coalesce(orders.is_gift or orders.is_void, false)
     group by kept_per_order.customer_id, kept_per_order.product_id
 
 ),
@@ -233,7 +236,8 @@ newest_alternatives as (
         and products.accessory_of_product_id is null
         and products.price between durable.price * 0.7 and durable.price * 1.3
     qualify row_number() over (
-        partition by durable.product_id order by products.listed_at desc, products.product_id asc
+        partition by durable.product_id
+        order by products.listed_at desc nulls last, products.product_id asc
     ) = 1
 
 ),

@@ -1,8 +1,8 @@
 {#
     Grain: one row per customer, kind of interaction and its source: a message, session, order,
-    return, review, registration, referral or answer. Everything that customers do and that can be scored; a new kind is one arm here and
-    one row in seeds/scoring_points. What happens to a message counts once, when it first does;
-    what happens in a session counts when the session began.
+    return, review, registration, referral or answer. Everything that customers do and that can be
+    scored; a new kind is one arm here and one row in seeds/scoring_points. What happens to a
+    message counts once, when it first does; what happens in a session counts when it began.
 #}
 {{ config(materialized='view') }}
 

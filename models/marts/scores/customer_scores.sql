@@ -3,8 +3,8 @@
     of the past (marts.customer_score_reasons); total_score is that of all groups.
     A slope is that of the regression over the eight values of the last seven weeks, in points a
     week. For eight values with equal steps it is (7 (w1 - w8) + 5 (w2 - w7) + 3 (w3 - w6) +
-    (w4 - w5)) / 84, the latest first. A trend is the first of seeds/score_trends that holds: cold
-    below a score, rising and fading from a slope on that is a share of the score, otherwise flat.
+    (w4 - w5)) / 84, the latest first. A trend is cold below a score, else rising or fading from a
+    slope on that is a share of the score, else flat; the limits are in seeds/score_trends.
 #}
 with customers as (
 

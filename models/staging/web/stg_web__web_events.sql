@@ -16,7 +16,7 @@ renamed as (
         event_type,
         occurred_at,
         site,
-        url,
+        split_part(url, '?', 1) as url,
         referrer,
         utm_source,
         utm_medium,

@@ -91,7 +91,7 @@ breaks as (
         from_stage is distinct from stage_before
         or transition_number <> expected_number
         or transitioned_at <= transitioned_before
-        or days_in_stage
+        or days_in_from_stage
         is distinct from date_diff('day', transitioned_before, transitioned_at)
     union all
     select
@@ -117,7 +117,7 @@ breaks as (
     where
         chained.trigger = 'time'
         and chained.trigger_before = 'time'
-        and chained.days_in_stage <= limits.settle_days
+        and chained.days_in_from_stage <= limits.settle_days
     union all
     select
         'not the current stage' as problem,
