@@ -7,7 +7,7 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain train ui bench test lint clean setup
+.PHONY: help demo build recipe query explain card train ui bench test lint clean setup
 .DEFAULT_GOAL := help
 
 help: ## Say what each command does
@@ -40,6 +40,9 @@ query: setup ## Query what was published (SQL="select ..." AS_OF=date of a repla
 
 explain: setup ## Say why records are one customer, or two (WHO="customer" or WHO="record record")
 	@$(RUN) explain $(WHO)
+
+card: setup ## Show all that is known of one customer, with reasons (WHO=customer)
+	@$(RUN) card "$(WHO)"
 
 train: setup ## Learn the linkage model anew from the customers of the last build
 	@$(RUN) train

@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="why records are one customer, or two")
     explain.add_argument("names", nargs="+", metavar="customer or record")
     explain.set_defaults(command=_explain)
+    card = commands.add_parser("card", help="the contact card of one customer")
+    card.add_argument("customer", help="any id that the customer ever had")
+    card.set_defaults(command=_card)
     train = commands.add_parser("train", help="learn the linkage model anew from the last build")
     train.set_defaults(command=_train)
     ui = commands.add_parser("ui", help="open Dagster's UI")
@@ -163,6 +166,17 @@ def _explain(arguments: argparse.Namespace, paths: Paths) -> None:
     try:
         sys.stdout.write(explain(paths.warehouse, arguments.names) + "\n")
     except UnknownNameError as error:
+        raise UsageError(str(error)) from None
+
+
+def _card(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.reports.card import UnknownCustomerError, card
+
+    if not paths.serving.exists():
+        raise UsageError(f"{paths.serving} is not there: build it first (make demo or make build)")
+    try:
+        sys.stdout.write(card(paths.serving, arguments.customer) + "\n")
+    except UnknownCustomerError as error:
         raise UsageError(str(error)) from None
 
 
