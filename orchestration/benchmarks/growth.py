@@ -1,4 +1,5 @@
 """How the time of each model grows with the customers: full builds of three sizes, a process each.
+The most memory of each build is told beside it.
 
 A model is linear when its time grows no faster than the persons; the exponent of its growth is
 log(time ratio) / log(persons ratio) between the smallest and the largest size.
@@ -24,8 +25,10 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     """Build groups of a quarter, a half and all of `size` persons; seconds and growth by model."""
     persons = size or DEFAULT_SIZE
     sizes = (persons // 4, persons // 2, persons)
-    seconds = [dict(_build(each, progress)) for each in sizes]
+    builds = [_build(each, progress) for each in sizes]
+    seconds = [dict(models) for models, _ in builds]
     figures = {"persons": ", ".join(str(each) for each in sizes)}
+    figures["most memory"] = ", ".join(f"{megabytes:,.0f} MB" for _, megabytes in builds)
     figures["all models"] = _growth([sum(models.values()) for models in seconds], sizes)
     for model, longest in seconds[-1].items():
         if longest >= SHORTEST_SECONDS:
@@ -33,8 +36,8 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     return figures
 
 
-def _build(persons: int, progress: Callable[[str], None]) -> list[tuple[str, float]]:
-    """Seconds of each model in a full build of so many persons, the slowest first."""
+def _build(persons: int, progress: Callable[[str], None]) -> tuple[list[tuple[str, float]], float]:
+    """Seconds of each model in a full build, the slowest first, and its most memory in MB."""
     from orchestration.demo.generator import make_demo
 
     paths = Paths(Paths.from_environment().data / "bench" / f"growth-{persons}")
@@ -46,17 +49,18 @@ def _build(persons: int, progress: Callable[[str], None]) -> list[tuple[str, flo
     build = ("-m", "orchestration", "build", "--force", "--as-of", UNTIL.isoformat())
     log = paths.data / "bench.log"
     with log.open("a") as output:
-        ended = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, *build],
             cwd=PROJECT,
             env={**os.environ, "SEGMENT_OF_ONE_DATA": str(paths.data)},
             stdout=output,
             stderr=subprocess.STDOUT,
-            check=False,
         )
-    if ended.returncode != 0:
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
         raise RuntimeError(f"the build of {persons:,} persons failed, see {log}")
-    return model_seconds(paths)
+    return model_seconds(paths), usage.ru_maxrss / 1024
 
 
 def _growth(seconds: list[float], sizes: tuple[int, ...]) -> str:

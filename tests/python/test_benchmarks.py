@@ -29,9 +29,12 @@ def test_the_build_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
 
 def test_the_growth_benchmark_prints_all_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     times = {250: 1.0, 500: 2.0, 1_000: 16.0}
-    monkeypatch.setattr(growth, "_build", lambda persons, _progress: [("orders", times[persons])])
+    monkeypatch.setattr(
+        growth, "_build", lambda persons, _progress: ([("orders", times[persons])], persons)
+    )
     assert growth.run(1_000, quiet) == {
         "persons": "250, 500, 1000",
+        "most memory": "250 MB, 500 MB, 1,000 MB",
         "all models": "1.00, 2.00, 16.00 s, exponent 2.00",
         "orders": "1.00, 2.00, 16.00 s, exponent 2.00",
     }
