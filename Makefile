@@ -54,7 +54,7 @@ bench: setup ## Run a benchmark and print its figures (NAME=build, growth, ident
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## Check style and types
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
