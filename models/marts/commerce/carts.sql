@@ -35,26 +35,9 @@ records as (
 
 ),
 
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
-
-),
-
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
 cookies as (
 
-    select
-        identifiers.id_value,
-        clusters.customer_id,
-        clusters.load_id
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
+    select * from {{ ref('identity_cookies') }}
 
 ),
 
@@ -98,7 +81,7 @@ final as (
     left join cookies
         on
             coalesce(systems.account_system, carts.source_system)
-            || ':' || carts.visitor_id = cookies.id_value
+            || ':' || carts.visitor_id = cookies.cookie
     left join rates
         on
             carts.currency = rates.currency

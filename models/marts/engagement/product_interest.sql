@@ -16,26 +16,9 @@ records as (
 
 ),
 
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
-
-),
-
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
 cookies as (
 
-    select
-        identifiers.id_value,
-        clusters.customer_id,
-        clusters.load_id
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
+    select * from {{ ref('identity_cookies') }}
 
 ),
 
@@ -55,7 +38,7 @@ final as (
         greatest(interest.load_id, records.load_id, cookies.load_id) as load_id
     from interest
     left join records on interest.record_key = records.record_key
-    left join cookies on interest.cookie = cookies.id_value
+    left join cookies on interest.cookie = cookies.cookie
 
 )
 

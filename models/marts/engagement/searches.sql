@@ -23,26 +23,9 @@ records as (
 
 ),
 
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
-
-),
-
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
 cookies as (
 
-    select
-        identifiers.id_value,
-        clusters.customer_id,
-        clusters.load_id
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
+    select * from {{ ref('identity_cookies') }}
 
 ),
 
@@ -77,7 +60,7 @@ final as (
         greatest(searches.load_id, records.load_id, cookies.load_id) as load_id
     from searches
     left join records on searches.record_key = records.record_key
-    left join cookies on searches.cookie = cookies.id_value
+    left join cookies on searches.cookie = cookies.cookie
     left join names
         on searches.brand_id = names.brand_id and searches.search_term = names.product_name
     left join products on names.product_key = products.product_key

@@ -28,18 +28,6 @@ with records as (
 
 ),
 
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
-
-),
-
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
 systems as (
 
     select * from {{ ref('systems') }}
@@ -48,11 +36,7 @@ systems as (
 
 cookies as (
 
-    select
-        identifiers.id_value,
-        clusters.customer_id
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
+    select * from {{ ref('identity_cookies') }}
 
 ),
 
@@ -99,7 +83,7 @@ by_day as (
     left join cookies
         on
             coalesce(systems.account_system, happened.source_system)
-            || ':' || happened.visitor_id = cookies.id_value
+            || ':' || happened.visitor_id = cookies.cookie
     group by
         happened.source_system, happened.source_entity, happened.brand_id, happened.site,
         cast(happened.happened_at as date)

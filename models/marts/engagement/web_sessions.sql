@@ -17,32 +17,15 @@ records as (
 
 ),
 
-identifiers as (
-
-    select * from {{ ref('identity_identifiers') }} where id_type = 'cookie'
-
-),
-
 systems as (
 
     select * from {{ ref('systems') }}
 
 ),
 
-clusters as (
-
-    select * from {{ ref('identity_clusters') }}
-
-),
-
 cookies as (
 
-    select
-        identifiers.id_value,
-        clusters.customer_id,
-        clusters.load_id
-    from identifiers
-    inner join clusters on identifiers.node = clusters.node
+    select * from {{ ref('identity_cookies') }}
 
 ),
 
@@ -89,7 +72,7 @@ final as (
     left join cookies
         on
             coalesce(systems.account_system, sessions.source_system)
-            || ':' || sessions.visitor_id = cookies.id_value
+            || ':' || sessions.visitor_id = cookies.cookie
 
 )
 
