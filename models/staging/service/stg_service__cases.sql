@@ -25,7 +25,7 @@ renamed as (
         {{ normalise_phone('source.phone', 'brands.calling_code') }} as phone,
         source.kind,
         source.channel,
-        source.topic,
+        {{ code('source.topic') }} as topic,
         source.priority,
         source.status,
         source.closed_at,

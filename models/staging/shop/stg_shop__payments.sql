@@ -17,7 +17,7 @@ renamed as (
         status,
         currency,
         amount,
-        failure_reason,
+        {{ code('failure_reason') }} as failure_reason,
         _delivered_on as delivered_on,
         _load_id as load_id
     from source
