@@ -77,14 +77,42 @@ contacts as (
 
 ),
 
+time_zones as (
+
+    select coalesce(time_zone, 'UTC') as time_zone
+    from {{ ref('brands') }}
+    union
+    select 'UTC' as time_zone
+
+),
+
+clocks as (
+
+    -- Asking for the local time is dear: once a quarter of an hour, as fine as any time zone is.
+    select
+        time_zones.time_zone,
+        quarters.quarter as quarter_at,
+        quarters.quarter at time zone 'UTC' at time zone time_zones.time_zone as local_at
+    from time_zones
+    cross join generate_series(
+        {{ as_of() }} - interval 364 day,
+        {{ as_of() }} + interval 1 day,
+        interval 15 minute
+    ) as quarters (quarter)
+
+),
+
 local_contacts as (
 
     select
         contacts.customer_id,
-        contacts.contacted_at at time zone 'UTC'
-        at time zone coalesce(brands.time_zone, 'UTC') as local_at
+        clocks.local_at
     from contacts
     left join brands on contacts.brand_id = brands.brand_id
+    inner join clocks
+        on
+            coalesce(brands.time_zone, 'UTC') = clocks.time_zone
+            and time_bucket(interval 15 minute, contacts.contacted_at) = clocks.quarter_at
 
 ),
 
