@@ -3,10 +3,27 @@
     segment was another than a month before: the scores of that day, by the cut points of its
     month. The month ends of marts.rfm_cut_points up to the as-of day are looked at; the first row
     of whoever had bought before them starts with the first.
+    An increment computes whom something happened to, and who has other scores at the end of a
+    month that is new or whose cut points moved.
 #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook=[
+        "{{ touched_customers(
+            by_customer=[ref('orders'), ref('rfm_values'), ref('lifecycle_schedule')]
+        ) }}",
+        "{{ touch_customers_of_cut_points(ref('rfm_cut_points'), ref('rfm_values')) }}"
+    ]
+) }}
+
 with rfm_values as (
 
     select * from {{ ref('rfm_values') }}
+    {%- if is_incremental() %}
+    where customer_id in (select touched.customer_id from touched_customers as touched)
+    {%- endif %}
 
 ),
 
@@ -102,7 +119,8 @@ final as (
         changes.r_score,
         changes.f_score,
         changes.m_score,
-        segments.rfm_segment
+        segments.rfm_segment,
+        {{ this_load() }} as load_id
     from changes
     inner join segments
         on changes.r_score = segments.r_score and changes.f_score = segments.f_score

@@ -7,8 +7,18 @@
     one order scores frequency 1 and the repeat buyers alone share 2 to 5: most shops have more
     one-time buyers than a fifth. Fewer buyers than rfm_min_buyers, none in the first month of a
     brand, or no repeat buyers to rank leave the fixed thresholds. The month of the as-of day and
-    the 24 before it are kept.
+    the 24 before it are kept. All are written in every build, and load_id says which bounds moved:
+    only their months can have another history.
 #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='valid_from',
+    on_schema_change='fail',
+    post_hook="delete from {{ this }} "
+    ~ "where valid_from < date_trunc('month', {{ as_of() }}) - interval 24 month"
+) }}
+
 with rfm_values as (
 
     select * from {{ ref('rfm_values') }}
@@ -186,7 +196,7 @@ rank_methods as (
 
 ),
 
-final as (
+arrived as (
 
     select
         brand_periods.brand_id,
@@ -201,7 +211,8 @@ final as (
             end as decimal(18, 4)
         ) as at_least,
         coalesce(populations.population, 0) as population,
-        case when rank_methods.dimension is null then 'fixed' else 'rank' end as method
+        case when rank_methods.dimension is null then 'fixed' else 'rank' end as method,
+        {{ this_load() }} as load_id
     from brand_periods
     cross join thresholds
     left join populations
@@ -219,6 +230,35 @@ final as (
             and brand_periods.period = bounds.period
             and thresholds.dimension = bounds.dimension
             and thresholds.score = bounds.score
+
+),
+
+standing as (
+
+    {{ standing_rows('arrived') }}
+
+),
+
+final as (
+
+    select
+        arrived.brand_id,
+        arrived.dimension,
+        arrived.score,
+        arrived.valid_from,
+        arrived.valid_until,
+        arrived.at_least,
+        arrived.population,
+        arrived.method,
+        coalesce(standing.load_id, arrived.load_id) as load_id
+    from arrived
+    left join standing
+        on
+            arrived.brand_id is not distinct from standing.brand_id
+            and arrived.dimension = standing.dimension
+            and arrived.score = standing.score
+            and arrived.valid_from = standing.valid_from
+            and arrived.at_least is not distinct from standing.at_least
 
 )
 

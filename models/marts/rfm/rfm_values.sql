@@ -4,10 +4,24 @@
     An order counts from the day it was known, a return from its own day on: what a month ended
     with does not change when goods come back later. With rfm_window_days both leave together,
     so many days after the order. Recency knows no window. Who never bought has no row.
+    Without a window nothing here depends on the as-of day, and an increment computes whom
+    something happened to. The schedule of the lifecycle knows, too, who lost an order.
 #}
+{{ config(
+    materialized='table' if var('rfm_window_days') else 'incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook="{{ touched_customers(
+        by_customer=[ref('orders'), ref('returns'), ref('lifecycle_schedule')]
+    ) }}"
+) }}
+
 with orders as (
 
     select * from {{ ref('orders') }}
+    {%- if is_incremental() %}
+    where customer_id in (select touched.customer_id from touched_customers as touched)
+    {%- endif %}
 
 ),
 
@@ -66,7 +80,11 @@ movements as (
         order_count,
         net_amount
     from bookings
-    where customer_id is not null
+    where
+        customer_id is not null
+        {%- if is_incremental() %}
+        and customer_id in (select touched.customer_id from touched_customers as touched)
+        {%- endif %}
     {%- if var('rfm_window_days') != 0 %}
     union all
     select
@@ -138,7 +156,8 @@ final as (
         until_month,
         last_order_on,
         cast(frequency as bigint) as frequency,
-        cast(monetary as decimal(18, 4)) as monetary
+        cast(monetary as decimal(18, 4)) as monetary,
+        {{ this_load() }} as load_id
     from running
     where last_order_on is not null
 
