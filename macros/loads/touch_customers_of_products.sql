@@ -1,9 +1,9 @@
 {#
     Adds to touched_customers those who bought, or looked at, a product of which a relation holds a
     newer row than the model. Run as a pre-hook after touched_customers.
-    Args: products, a relation with product_id and load_id.
+    Args: products, a relation with load_id; key, its column that names the product.
 #}
-{% macro touch_customers_of_products(products) -%}
+{% macro touch_customers_of_products(products, key='product_id') -%}
     {%- set clusters = ref('identity_clusters') -%}
     {%- set identifiers = ref('identity_identifiers') -%}
     {%- set records = ref('identity_records') -%}
@@ -11,7 +11,7 @@
     {%- set lines = ref('entity_sales_lines') -%}
     {%- set interest = ref('entity_product_interest') -%}
     {%- if execute and is_incremental() -%}
-        {%- set changed = "product_key in (select product_id from " ~ products ~ " where "
+        {%- set changed = "product_key in (select " ~ key ~ " from " ~ products ~ " where "
             ~ newly_loaded() ~ ")" -%}
         {%- do run_query(
             "insert into touched_customers "

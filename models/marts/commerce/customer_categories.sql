@@ -1,4 +1,14 @@
 {# Grain: one row per customer and top product category that the customer has bought from. #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook=[
+        "{{ touched_customers(by_customer=[ref('orders'), ref('lifecycle_schedule')]) }}",
+        "{{ touch_customers_of_products(ref('product_traits')) }}"
+    ]
+) }}
+
 with lines as (
 
     select * from {{ ref('entity_sales_lines') }} where line_kind = 'merchandise'
@@ -7,7 +17,12 @@ with lines as (
 
 orders as (
 
-    select * from {{ ref('orders') }} where is_counted and customer_id is not null
+    select * from {{ ref('orders') }}
+    where
+        is_counted and customer_id is not null
+        {%- if is_incremental() %}
+        and customer_id in (select touched.customer_id from touched_customers as touched)
+        {%- endif %}
 
 ),
 
@@ -41,7 +56,8 @@ final as (
         round(order_count / sum(order_count) over (partition by customer_id), 4) as order_share,
         row_number() over (
             partition by customer_id order by item_count desc, category asc
-        ) as category_rank
+        ) as category_rank,
+        {{ this_load() }} as load_id
     from by_category
 
 )

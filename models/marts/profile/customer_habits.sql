@@ -4,16 +4,38 @@
     discontinuation on, and from a cut of its price until the price goes up again. Gaps are between
     days of purchase; what they tell does not depend on how long ago the last one is.
 #}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='by_customer',
+    on_schema_change='fail',
+    pre_hook=[
+        "{{ touched_customers(by_customer=[
+            ref('orders'), ref('returns'), ref('lifecycle_schedule')
+        ]) }}",
+        "{{ touch_customers_of_products(ref('product_traits')) }}",
+        "{{ touch_customers_of_products(ref('entity_product_versions'), 'product_key') }}"
+    ]
+) }}
+
 with orders as (
 
-    select * from {{ ref('orders') }} where is_counted and customer_id is not null
+    select * from {{ ref('orders') }}
+    where
+        is_counted and customer_id is not null
+        {%- if is_incremental() %}
+        and customer_id in (select touched.customer_id from touched_customers as touched)
+        {%- endif %}
 
 ),
 
 lines as (
 
     select * from {{ ref('order_lines') }}
-    where customer_id is not null and line_kind = 'merchandise' and revenue_amount > 0
+    where
+        customer_id is not null and line_kind = 'merchandise' and revenue_amount > 0
+        {%- if is_incremental() %}
+        and customer_id in (select touched.customer_id from touched_customers as touched)
+        {%- endif %}
 
 ),
 
@@ -182,7 +204,8 @@ final as (
         ) as returned_order_share,
         cast(
             round(baskets.returned_amount / baskets.merchandise_amount, 4) as decimal(9, 4)
-        ) as returned_amount_share
+        ) as returned_amount_share,
+        {{ this_load() }} as load_id
     from baskets
     left join merchandise on baskets.customer_id = merchandise.customer_id
     left join rhythms on baskets.customer_id = rhythms.customer_id
