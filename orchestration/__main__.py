@@ -208,10 +208,11 @@ def _ui(arguments: argparse.Namespace, paths: Paths) -> None:
     home = dagster_home(paths)
     sys.stdout.write(f"Dagster's UI: http://127.0.0.1:{arguments.port} (records in {home})\n")
     sys.stdout.flush()
-    dagster = Path(sys.executable).with_name("dagster")
+    # As a module, Dagster finds the event log of the project that dagster.yaml names.
+    dagster = (sys.executable, "-m", "dagster", "dev")
     module = ("-m", "orchestration.definitions", "-d", str(PROJECT))
     where = ("-h", "127.0.0.1", "-p", str(arguments.port))
-    os.execv(dagster, [str(dagster), "dev", *module, *where])
+    os.execv(sys.executable, [*dagster, *module, *where])
 
 
 def _bench(arguments: argparse.Namespace, _paths: Paths) -> None:
