@@ -38,8 +38,11 @@ class NodeResult:
 
 
 def parse(paths: Paths) -> Manifest:
-    """The project's manifest; fast when nothing has changed since the last time."""
-    _point_profile_to(paths.warehouse)
+    """The project's manifest; fast when nothing has changed since the last time.
+
+    What dbt saves for the next time holds no path: it serves in every data folder.
+    """
+    _point_profile_to(Path(paths.warehouse.name))
     result = dbtRunner().invoke(["parse", *_places(paths), *_QUIET])
     if not isinstance(result.result, Manifest):
         raise DbtError(f"dbt cannot read the project: {_first_lines(result.exception)}")
