@@ -1,7 +1,7 @@
 {#
-    What no rebuild touches: the log of identities, whose rows are those of identity_changes, and
-    the tombstones of customers who were erased. Runs before every build, and stops it when the
-    tombstones could not be compared.
+    What no rebuild touches: the log of identities, whose rows are those of identity_changes, the
+    tombstones of customers who were erased, and the arms that customers were drawn for. Runs before
+    every build, and stops it when the tombstones could not be compared.
 #}
 {% macro create_registry() -%}
     {%- if execute -%}
@@ -18,6 +18,10 @@
         {%- do run_query(
             "create table if not exists registry.erased_records (record_hash varchar not null, "
             ~ "key_check varchar not null)") -%}
+        {%- do run_query(
+            "create table if not exists registry.experiment_assignments (experiment_id varchar "
+            ~ "not null, customer_id varchar not null, arm varchar not null, stratum varchar, "
+            ~ "assigned_at timestamp not null)") -%}
         {%- set of_another_key = run_query(
             "select count(*) from registry.erased_records where key_check <> "
             ~ erased_record("''")).rows[0][0] -%}

@@ -73,6 +73,9 @@
             ~ "set successor_id = again.successor_id from "
             ~ source("registry", "erased_customers") ~ " as again "
             ~ "where standing.successor_id = again.customer_id") -%}
+        {%- do run_query(
+            "delete from " ~ source("registry", "experiment_assignments")
+            ~ " where customer_id in (select customer_id from erased_ids)") -%}
         {%- do run_query("commit") -%}
     {%- endif -%}
 {%- endmacro %}

@@ -1,4 +1,5 @@
-"""What outlives every rebuild: the log of identities and the tombstones of erased customers.
+"""What outlives every rebuild: the log of identities, the tombstones of erased customers, and the
+arms that customers were drawn for.
 
 The schema `registry` of the warehouse holds them; a folder keeps the same as files, from which a
 new warehouse takes them.
@@ -17,6 +18,7 @@ from orchestration.warehouse import dbt
 from orchestration.warehouse.lock import build_lock
 
 _TOMBSTONES = ("erased_records", "erased_customers")
+_ASSIGNMENTS = "experiment_assignments"
 
 
 class ErasureError(Exception):
@@ -26,6 +28,7 @@ class ErasureError(Exception):
 def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write the log entries that no file holds yet, a file per build; all anew after an erasure.
 
+    The arms that customers were drawn for are one file, written anew when there are more or fewer.
     The tombstones of customers are written last: as long as they are not there, all is written
     again.
     """
@@ -47,6 +50,9 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
             f"(from registry.identity_log where build_number > {since})",
             folder / f"{last:08d}.parquet",
         )
+    [(drawn,)] = warehouse.execute(f"select count(*) from registry.{_ASSIGNMENTS}").fetchall()
+    if is_new or drawn != _rows(warehouse, folder / f"{_ASSIGNMENTS}.parquet"):
+        _write(warehouse, f"registry.{_ASSIGNMENTS}", folder / f"{_ASSIGNMENTS}.parquet")
     if is_new:
         _write(warehouse, "registry.erased_customers", folder / "erased_customers.parquet")
 
@@ -59,8 +65,8 @@ def restore_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None
     if _has_table(warehouse, "identity_log") and not _lacks_tombstones(warehouse, folder):
         return
     warehouse.execute("create schema if not exists registry")
-    tombstones = {table: [folder / f"{table}.parquet"] for table in _TOMBSTONES}
-    for table, files in {"identity_log": _log_files(folder), **tombstones}.items():
+    whole = {table: [folder / f"{table}.parquet"] for table in (*_TOMBSTONES, _ASSIGNMENTS)}
+    for table, files in {"identity_log": _log_files(folder), **whole}.items():
         names = [str(file) for file in files if file.exists()]
         if names:
             warehouse.execute(
@@ -81,10 +87,12 @@ def _lacks_tombstones(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> boo
     return bool(missing)
 
 
-def copy_tombstones(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
-    """Give the warehouse of a replay the tombstones of another one that is attached to it."""
+def copy_registry(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
+    """Give the warehouse of a replay what another one, attached to it, knows better: who was erased
+    and who was drawn for which arm. The log of a replay is its own.
+    """
     replay.execute("create schema if not exists registry")
-    for table in _TOMBSTONES:
+    for table in (*_TOMBSTONES, _ASSIGNMENTS):
         if _has_table(replay, table, catalog):
             replay.execute(
                 f"create or replace table registry.{table} as from {catalog}.registry.{table}"

@@ -26,7 +26,7 @@ from orchestration.paths import PROJECT, Paths
 from orchestration.quality.passed import unchecked
 from orchestration.warehouse.lock import LockHeld, build_lock
 from orchestration.warehouse.registry import (
-    copy_tombstones,
+    copy_registry,
     last_erasure,
     restore_registry,
     save_registry,
@@ -169,7 +169,7 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
 
 def _copy_from_main(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
     """Give the warehouse of a replay what only the main one has: the tables of the schema
-    raw_tables, and who was erased, whenever that was.
+    raw_tables, who was erased, whenever that was, and who was drawn for which arm.
     """
     replay.execute("drop schema if exists raw_tables cascade")
     replay.execute("create schema raw_tables")
@@ -186,7 +186,7 @@ def _copy_from_main(source: Path, replay: duckdb.DuckDBPyConnection) -> None:
             f"create table raw_tables.{quote_name(name)} as "
             f"from main_warehouse.raw_tables.{quote_name(name)}"
         )
-    copy_tombstones("main_warehouse", replay)
+    copy_registry("main_warehouse", replay)
     replay.execute("detach main_warehouse")
 
 

@@ -24,7 +24,7 @@ MAY_READ = {
     "identity": {"entities", "registry", "seeds", "identity"},
     "linkage": {"entities", "identity", "seeds", "linkage"},
     "marts": {"entities", "identity", "linkage", "registry", "seeds", "marts"},
-    "segments": {"marts", "seeds", "segments"},
+    "segments": {"marts", "registry", "seeds", "segments"},
     "audiences": {"marts", "segments"},
 }
 
