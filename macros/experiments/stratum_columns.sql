@@ -1,4 +1,4 @@
 {# The columns of marts.customers that an experiment may name as strata. #}
 {% macro stratum_columns() -%}
-    {{ return(['main_brand_id', 'lifecycle_stage', 'rfm_segment', 'country', 'gender']) }}
+    main_brand_id lifecycle_stage rfm_segment country gender
 {%- endmacro %}

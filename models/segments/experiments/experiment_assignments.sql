@@ -128,7 +128,7 @@ candidates as (
         experiments.is_drawn_once,
         concat_ws(
             ' / ',
-            {%- for column in stratum_columns() %}
+            {%- for column in stratum_columns().split() %}
             case
                 when list_contains(string_split(experiments.strata, ' '), '{{ column }}')
                     then coalesce(customers.{{ column }}, 'unknown')

@@ -15,8 +15,8 @@
     standard_error: sqrt(v1 / n1 + v0 / n0), unpooled; v = p * (1 - p), of spend the sample variance.
     interval: of rates Newcombe's, of spend difference +- t * standard_error with Welch's degrees of
     freedom (macros/statistics).
-    detectable_difference: (z + z of the power) * standard_error; a true difference of that size
-    would be found four times of five.
+    detectable_difference: half of the interval * (z + z of the power) / z; a true difference of
+    that size is found four times of five.
     Where one side has fewer than min_customers nothing is said: the formulas need many.
 #}
 {{ config(materialized='table') }}
@@ -171,6 +171,21 @@ stages as (
 
 ),
 
+rfm_segments as (
+
+    select
+        exposures.experiment_id,
+        exposures.customer_id,
+        max_by(rfm_history.rfm_segment, rfm_history.valid_from) as rfm_segment
+    from exposures
+    inner join rfm_history
+        on
+            exposures.customer_id = rfm_history.customer_id
+            and cast(exposures.exposed_at as date) > rfm_history.valid_from
+    group by exposures.experiment_id, exposures.customer_id
+
+),
+
 observations as (
 
     select
@@ -178,7 +193,7 @@ observations as (
         exposures.arm,
         exposures.is_control,
         'lifecycle_' || stages.stage as stage_segment,
-        'rfm_' || rfm_history.rfm_segment as rfm_segment,
+        'rfm_' || rfm_segments.rfm_segment as rfm_segment,
         'stratum_' || exposures.stratum as stratum_segment,
         coalesce(outcomes.has_visited, 0) as has_visited,
         coalesce(outcomes.has_bought, 0) as has_bought,
@@ -192,14 +207,10 @@ observations as (
         on
             exposures.experiment_id = stages.experiment_id
             and exposures.customer_id = stages.customer_id
-    left join rfm_history
+    left join rfm_segments
         on
-            exposures.customer_id = rfm_history.customer_id
-            and cast(exposures.exposed_at as date) > rfm_history.valid_from
-            and (
-                rfm_history.valid_until is null
-                or cast(exposures.exposed_at as date) <= rfm_history.valid_until
-            )
+            exposures.experiment_id = rfm_segments.experiment_id
+            and exposures.customer_id = rfm_segments.customer_id
 
 ),
 
@@ -361,7 +372,8 @@ final as (
         round(bounded.unit * bounded.interval_high, 6) as interval_high,
         coalesce(bounded.interval_low > 0 or bounded.interval_high < 0, false) as is_significant,
         round(
-            bounded.unit * (bounded.interval_z + bounded.power_z) * bounded.standard_error,
+            bounded.unit * (bounded.interval_high - bounded.interval_low) / 2
+            * (bounded.interval_z + bounded.power_z) / bounded.interval_z,
             6
         ) as detectable_difference
     from bounded
