@@ -1,0 +1,1 @@
+"""Segments that a business user writes as rules: language, helpers, measures, compiler, check."""
