@@ -1,0 +1,128 @@
+{#
+    Grain: one row per customer who may be in a segment. All that the rules in force ask of a
+    customer, and nothing else: columns of customer_360, measures, other segments. So customer_360
+    and each source of measures are read once, however many rules there are.
+    Its columns follow the rules; therefore it has no contract.
+#}
+{{ config(materialized='table', contract={'enforced': false}) }}
+-- depends_on: {{ ref('rules') }}, {{ ref('customers') }}, {{ ref('customer_lifecycle') }}
+{%- for segment in segment_models() -%}
+    {%- do ref('seg_' ~ segment) -%}
+{%- endfor -%}
+{%- set sources = {
+    'order_lines': ref('order_lines'),
+    'timeline': ref('timeline')
+} -%}
+{%- set columns = [] -%}
+{%- set measures = {} -%}
+{%- set segments = [] -%}
+{%- for rule in rules_in_force() -%}
+    {%- for column in rule.used_columns if column not in columns -%}
+        {%- do columns.append(column) -%}
+    {%- endfor -%}
+    {%- for measure in rule.measures -%}
+        {%- do measures.update({measure.name: measure}) -%}
+    {%- endfor -%}
+    {%- for segment in rule.asked_segments if segment not in segments -%}
+        {%- do segments.append(segment) -%}
+    {%- endfor -%}
+{%- endfor -%}
+{%- set measures = measures.values() | sort(attribute='name') -%}
+{%- set used_sources = measures | map(attribute='source') | unique | list %}
+
+with customers as (
+
+    select
+        customer_id
+        {%- for column in columns | sort if column != 'customer_id' %},
+        {{ adapter.quote(column) }}
+        {%- endfor %}
+    from {{ ref('customer_360') }}
+    where erasure_requested_at is null
+
+),
+{%- for source in used_sources %}
+
+measures_of_{{ source }} as (
+
+    select
+        customer_id
+        {%- for measure in measures if measure.source == source %},
+        {{ measure.aggregate }} as {{ measure.name }}
+        {%- endfor %}
+    from {{ sources[source] }}
+    where customer_id is not null
+    group by customer_id
+
+),
+{%- endfor %}
+{%- if segments %}
+
+members as (
+    {% for segment in segments | sort %}
+    {%- if segment.startswith('lifecycle_') %}
+    select
+        '{{ segment }}' as segment_id,
+        customer_id
+    from {{ ref('customer_lifecycle') }}
+    where stage = '{{ segment.removeprefix("lifecycle_") }}'
+    {%- elif segment.startswith('rfm_') %}
+    select
+        '{{ segment }}' as segment_id,
+        customer_id
+    from {{ ref('customers') }}
+    where rfm_segment = '{{ segment.removeprefix("rfm_") }}'
+    {%- else %}
+    select
+        '{{ segment }}' as segment_id,
+        customer_id
+    from {{ ref('seg_' ~ segment) }}
+    {%- endif %}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+
+),
+
+segment_lists as (
+
+    select
+        customer_id,
+        list(segment_id order by segment_id) as segment_ids
+    from members
+    group by customer_id
+
+),
+{%- endif %}
+
+final as (
+
+    select
+        customers.*
+        {%- for measure in measures %},
+        {%- if measure.default is none %}
+        measures_of_{{ measure.source }}.{{ measure.name }}
+        {%- else %}
+        coalesce(measures_of_{{ measure.source }}.{{ measure.name }}, {{ measure.default }})
+            as {{ measure.name }}
+        {%- endif %}
+        {%- endfor %},
+        {%- if segments %}
+        coalesce(segment_lists.segment_ids, cast([] as varchar [])) as segment_ids
+        {%- else %}
+        cast([] as varchar []) as segment_ids
+        {%- endif %}
+    from customers
+    {%- for source in used_sources %}
+    left join
+        measures_of_{{ source }}
+        on customers.customer_id = measures_of_{{ source }}.customer_id
+    {%- endfor %}
+    {%- if segments %}
+    left join segment_lists on customers.customer_id = segment_lists.customer_id
+    {%- endif %}
+
+)
+
+select * from final

@@ -1,0 +1,152 @@
+{#
+    Grain: one row per row of seeds/segment_rules.csv. What came of each rule on the as-of day: in
+    force with its SQL, not yet or no longer valid, or refused with the reason. All rules are
+    compiled in one call (orchestration/segments), since they may ask for each other.
+#}
+{{ config(materialized='table') }}
+-- depends_on: {{ ref('customer_360') }}
+{%- set columns = {} -%}
+{%- set reserved = [] -%}
+{%- if execute -%}
+    {%- for column in adapter.get_columns_in_relation(ref('customer_360')) -%}
+        {%- do columns.update({column.name: column.dtype}) -%}
+    {%- endfor -%}
+    {%- for node in graph.nodes.values() | sort(attribute='alias') -%}
+        {%- if node.schema == this.schema -%}
+            {%- do reserved.append(node.alias) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endif %}
+
+with segment_rules as (
+
+    -- The row's place in the file, the line of the names being the first.
+    select
+        *,
+        rowid + 2 as line_number
+    from {{ ref('segment_rules') }}
+
+),
+
+stages as (
+
+    select * from {{ ref('lifecycle_stages') }}
+
+),
+
+rfm_segments as (
+
+    select * from {{ ref('rfm_segments') }}
+
+),
+
+seed_segments as (
+
+    select 'lifecycle_' || stage as segment_id
+    from stages
+    union
+    select 'rfm_' || rfm_segment as segment_id
+    from rfm_segments
+
+),
+
+other_segments as (
+
+    select list(segment_id order by segment_id) as segments
+    from (
+        select segment_id
+        from seed_segments
+        {%- for segment in segment_models() %}
+        union all
+        select '{{ segment }}' as segment_id
+        {%- endfor %}
+    ) as named
+
+),
+
+asked as (
+
+    select
+        to_json(list({
+            'row_number': line_number,
+            'segment_id': segment_id,
+            'title': title,
+            'rule': rule,
+            'valid_from': valid_from,
+            'valid_until': valid_until
+        } order by line_number)) as rules
+    from segment_rules
+
+),
+
+answered as (
+
+    select
+        compile_segment_rules(
+            cast(asked.rules as varchar),
+            cast(json_object(
+                'as_of', cast({{ as_of() }} as varchar),
+                'columns', cast('{{ columns | tojson }}' as json),
+                'segments', other_segments.segments,
+                'reserved', cast('{{ reserved | tojson }}' as json)
+            ) as varchar)
+        ) as answer
+    from asked
+    cross join other_segments
+
+),
+
+compiled as (
+
+    select
+        unnest(from_json(answer, '[{
+            "row_number": "bigint",
+            "status": "varchar",
+            "reason": "varchar",
+            "columns": ["varchar"],
+            "measures": [{
+                "name": "varchar",
+                "source": "varchar",
+                "aggregate": "varchar",
+                "type": "varchar",
+                "label": "varchar",
+                "default": "varchar"
+            }],
+            "segments": ["varchar"],
+            "expression": "varchar",
+            "conditions": [{
+                "condition": "varchar",
+                "value": "varchar",
+                "threshold": "varchar",
+                "passed": "varchar"
+            }]
+        }]')) as compiled_rule
+    from answered
+
+),
+
+final as (
+
+    select
+        segment_rules.line_number,
+        segment_rules.segment_id,
+        segment_rules.title,
+        segment_rules.rule,
+        segment_rules.valid_from,
+        segment_rules.valid_until,
+        segment_rules.owner,
+        segment_rules.channels,
+        segment_rules.suggested_action,
+        compiled.compiled_rule.status,
+        compiled.compiled_rule.reason,
+        compiled.compiled_rule.columns as used_columns,
+        compiled.compiled_rule.measures,
+        compiled.compiled_rule.segments as asked_segments,
+        compiled.compiled_rule.expression,
+        compiled.compiled_rule.conditions
+    from segment_rules
+    inner join compiled on segment_rules.line_number = compiled.compiled_rule.row_number
+
+)
+
+select * from final

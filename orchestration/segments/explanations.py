@@ -1,0 +1,117 @@
+"""What a segment's view asks of a customer, condition by condition.
+
+A segment model has one shape (docs/segments.md): its last step `final` reads one relation with a
+row per customer and keeps those for whom all conditions of its `where` hold. So the conditions can
+be asked of every customer, also of those who are not in: the steps before `final` stay as they
+are, and each condition becomes a value, a threshold and whether it holds.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+
+_FINAL = "final AS (SELECT "
+# DuckDB keeps `interval 7 day` as a function of a cast number, and a date as a cast text.
+_INTERVAL = re.compile(r"to_(\w+?)s\(CAST\(trunc\(CAST\((\d+) AS DOUBLE\)\) AS INT(?:EGER)?\)\)", re.I)
+_LITERAL = re.compile(r"CAST\(('[^']*') AS (DATE|TIMESTAMP)\)")
+
+
+class ShapeError(ValueError):
+    """A view whose last step is not of the shape of a segment; the message says what is not."""
+
+
+def explain_segment_view(view_sql: str) -> str:
+    """The conditions of a segment, from its view as DuckDB keeps it, as JSON.
+
+    `steps` is the view's SQL before `final`, `source` the relation that `final` reads; `value`,
+    `threshold` and `passed` of each condition are SQL over that relation, `passed` never NULL.
+    """
+    view = view_sql.split(" AS ", maxsplit=1)[0]
+    start = view_sql.rfind(_FINAL)
+    if start < 0:
+        raise ShapeError(f"{view}: no step `final`")
+    final = sqlglot.parse_one(f"with {view_sql[start:]}", read="duckdb").find(exp.CTE)
+    query = final.this if final else None
+    source = query.find(exp.Table) if query else None
+    if (
+        not isinstance(query, exp.Select)
+        or not isinstance(source, exp.Table)
+        or query.args.get("joins")
+        or any(query.args.get(part) for part in ("group", "having", "qualify", "distinct"))
+    ):
+        raise ShapeError(f"{view}: `final` may only choose rows of one relation")
+    where = query.args.get("where")
+    conditions = [_told(each) for each in _conjuncts(where.this)] if where else []
+    return json.dumps(
+        {
+            "steps": view_sql[:start].split(" AS ", maxsplit=1)[1].strip().removesuffix(","),
+            "source": source.name,
+            "conditions": conditions or [_told(exp.true())],
+        }
+    )
+
+
+def _conjuncts(condition: exp.Expression) -> Iterator[exp.Expression]:
+    condition = condition.unnest()
+    if isinstance(condition, exp.And):
+        yield from _conjuncts(condition.left)
+        yield from _conjuncts(condition.right)
+    else:
+        yield condition
+
+
+def _told(condition: exp.Expression) -> dict[str, str | None]:
+    value, threshold = _sides(condition)
+    return {
+        "condition": _in_words(condition),
+        "value": value,
+        "threshold": threshold,
+        "passed": f"coalesce({_sql(condition)}, false)",
+    }
+
+
+def _sides(condition: exp.Expression) -> tuple[str, str]:
+    """The customer's value and what it is compared with, both as SQL that gives text."""
+    negated = isinstance(condition, exp.Not)
+    asked = condition.this.unnest() if negated else condition
+    if isinstance(asked, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Like):
+        value, threshold = asked.left, asked.right
+        if not value.find(exp.Column):
+            value, threshold = threshold, value
+        return _text(value), _text(threshold)
+    if isinstance(asked, exp.Between):
+        low, high = _text(asked.args["low"]), _text(asked.args["high"])
+        return _text(asked.this), f"{low} || ' to ' || {high}"
+    if isinstance(asked, exp.In) and asked.expressions:
+        return _text(asked.this), _quoted(", ".join(_in_words(each) for each in asked.expressions))
+    if isinstance(asked, exp.Is):
+        return _text(asked.this), _quoted("a value" if negated else "no value")
+    if isinstance(asked, exp.Or):
+        columns = dict.fromkeys(column.sql("duckdb") for column in asked.find_all(exp.Column))
+        values = [
+            f"{_quoted(f'{name} ')} || coalesce(cast({name} as varchar), 'NULL')"
+            for name in columns
+        ]
+        return f"concat_ws(', ', {', '.join(values)})", "null"
+    return _text(asked), _quoted("false" if negated else "true")
+
+
+def _sql(expression: exp.Expression) -> str:
+    return expression.sql("duckdb")
+
+
+def _text(expression: exp.Expression) -> str:
+    return f"cast({_sql(expression)} as varchar)"
+
+
+def _in_words(expression: exp.Expression) -> str:
+    text = expression.unnest().sql("duckdb", normalize_functions=False)
+    text = _INTERVAL.sub(r"interval \2 \1", text)
+    return _LITERAL.sub(lambda match: f"{match[2].lower()} {match[1]}", text)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
