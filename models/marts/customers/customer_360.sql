@@ -146,6 +146,8 @@ final as (
         customers.erasure_requested_at,
         customers.gender,
         customers.has_birthday_within_7_days,
+        customers.has_name_day_within_7_days,
+        customers.mailbox_provider,
         customers.first_order_at,
         customers.last_order_at,
         customers.order_count,

@@ -63,6 +63,23 @@ cities as (
 
 ),
 
+mailbox_providers as (
+
+    select * from {{ ref('mailbox_providers') }}
+
+),
+
+name_days as (
+
+    select
+        name,
+        country
+    from {{ ref('name_days') }}
+    where {{ next_birthday("cast('2000-' || month_day as date)") }} < {{ as_of() }} + 7
+    group by name, country
+
+),
+
 consents as (
 
     select * from {{ ref('consents') }}
@@ -234,12 +251,23 @@ attributes as (
         personal.country,
         cities.population as home_city_population,
         {{ next_birthday('personal.birth_date') }} < {{ as_of() }} + 7
-            as has_birthday_within_7_days
+            as has_birthday_within_7_days,
+        name_days.name is not null as has_name_day_within_7_days,
+        case
+            when personal.email is not null
+                then coalesce(mailbox_providers.mailbox_provider, 'other')
+        end as mailbox_provider
     from personal
     left join cities
         on
             personal.country = cities.country
             and {{ plain_text('personal.city') }} = {{ plain_text('cities.city') }}
+    left join name_days
+        on
+            personal.country = name_days.country
+            and split_part({{ plain_text('personal.first_name') }}, ' ', 1) = name_days.name
+    left join mailbox_providers
+        on split_part(personal.email, '@', 2) = mailbox_providers.domain
 
 ),
 
@@ -258,6 +286,8 @@ final as (
         attributes.country,
         attributes.home_city_population,
         coalesce(attributes.has_birthday_within_7_days, false) as has_birthday_within_7_days,
+        coalesce(attributes.has_name_day_within_7_days, false) as has_name_day_within_7_days,
+        attributes.mailbox_provider,
         purchases.first_order_at,
         purchases.last_order_at,
         coalesce(purchases.order_count, 0) as order_count,

@@ -1,8 +1,9 @@
 {#
     Grain: one row per customer with a counted order: how dear, how often and how regularly the
     customer buys. Shares of merchandise are by amount. A product is on clearance from its
-    discontinuation on, and from a cut of its price until the price goes up again. Gaps are between
-    days of purchase; what they tell does not depend on how long ago the last one is.
+    discontinuation on, and from a cut of its price until the price goes up again, and of the new
+    season for some days after it was listed (seeds/profile_limits). Gaps are between days of
+    purchase; what they tell does not depend on how long ago the last one is.
 #}
 {{ config(
     materialized='incremental',
@@ -63,7 +64,9 @@ price_changes as (
 
 limits as (
 
-    select max(case when limit_name = 'rhythm_near_share' then value end) as near_share
+    select
+        max(case when limit_name = 'rhythm_near_share' then value end) as near_share,
+        max(case when limit_name = 'new_season_days' then value end) as new_season_days
     from {{ ref('profile_limits') }}
 
 ),
@@ -99,20 +102,62 @@ cleared_lines as (
 
 ),
 
-merchandise as (
+needed_products as (
+
+    -- Bought on several days, or several of them at a time.
+    select
+        customer_id,
+        product_id
+    from lines
+    where product_id is not null
+    group by customer_id, product_id
+    having
+        min(cast(booked_at as date)) < max(cast(booked_at as date)) or max(quantity) > 1
+
+),
+
+described_lines as (
 
     select
         lines.customer_id,
-        sum(lines.net_amount) as amount,
-        sum(case when lines.discount_amount > 0 then lines.net_amount else 0 end)
-            as discounted_amount,
-        sum(case when traits.is_premium then lines.net_amount else 0 end) as premium_amount,
-        sum(case when cleared_lines.order_line_id is not null then lines.net_amount else 0 end)
-            as clearance_amount
+        lines.net_amount,
+        coalesce(lines.discount_amount > 0, false) as is_discounted,
+        cleared_lines.order_line_id is not null as is_cleared,
+        coalesce(traits.is_premium, false) as is_premium,
+        coalesce(traits.price_shelf = 'middle', false) as is_middle_shelf,
+        coalesce(
+            cast(lines.booked_at as date) - cast(products.listed_at as date)
+            between 0 and limits.new_season_days,
+            false
+        ) as is_new_season,
+        needed_products.product_id is not null as is_needed
     from lines
+    cross join limits
     left join traits on lines.product_id = traits.product_id
+    left join products on lines.product_id = products.product_id
     left join cleared_lines on lines.order_line_id = cleared_lines.order_line_id
-    group by lines.customer_id
+    left join needed_products
+        on
+            lines.customer_id = needed_products.customer_id
+            and lines.product_id = needed_products.product_id
+
+),
+
+merchandise as (
+
+    select
+        customer_id,
+        sum(net_amount) as amount,
+        sum(case when is_discounted then net_amount else 0 end) as discounted_amount,
+        sum(case when is_cleared then net_amount else 0 end) as clearance_amount,
+        sum(case when is_discounted or is_cleared then net_amount else 0 end) as bargain_amount,
+        sum(case when is_premium then net_amount else 0 end) as premium_amount,
+        sum(case when is_new_season then net_amount else 0 end) as new_season_amount,
+        sum(case when is_premium or is_new_season then net_amount else 0 end) as style_amount,
+        sum(case when is_middle_shelf then net_amount else 0 end) as middle_shelf_amount,
+        sum(case when is_needed then net_amount else 0 end) as needs_amount
+    from described_lines
+    group by customer_id
 
 ),
 
@@ -185,6 +230,18 @@ final as (
             as premium_share,
         cast(merchandise.clearance_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
             as clearance_share,
+        cast(merchandise.bargain_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
+            as bargain_share,
+        cast(1 - merchandise.bargain_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
+            as full_price_share,
+        cast(merchandise.new_season_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
+            as new_season_share,
+        cast(merchandise.style_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
+            as style_share,
+        cast(merchandise.middle_shelf_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
+            as middle_shelf_share,
+        cast(merchandise.needs_amount / nullif(merchandise.amount, 0) as decimal(5, 4))
+            as needs_share,
         cast(round(baskets.average_order_amount, 2) as decimal(18, 4)) as average_order_amount,
         cast(round(baskets.median_order_amount, 2) as decimal(18, 4)) as median_order_amount,
         cast(round(baskets.average_item_count, 2) as decimal(18, 4)) as average_item_count,
