@@ -335,28 +335,49 @@ numbered as (
             order by eur * (0.3 + u(id, 'popularity')), noun, make
         ) as product_no
     from made
+),
+
+-- Number 301 is the new model of the season, which nobody has bought yet.
+new_models as (
+    select
+        brand_no,
+        category_no,
+        category_path,
+        nouns[list_position(prices, list_max(prices))] as noun,
+        10 as make,
+        hash(noun, make) as id,
+        list_max(prices)::double as eur,
+        301 as product_no
+    from wares
+    where category_no = 1
+),
+
+offered as (
+    select * from numbered
+    union all
+    select * from new_models
 )
 
 select
-    numbered.brand_no,
-    numbered.product_no,
-    numbered.category_no,
-    numbered.category_path,
-    numbered.noun,
-    numbered.id,
-    numbered.noun || ' ' || element(
-        numbered.make, brands.brand_id,
+    offered.brand_no,
+    offered.product_no,
+    offered.category_no,
+    offered.category_path,
+    offered.noun,
+    offered.id,
+    offered.noun || ' ' || element(
+        offered.make, brands.brand_id,
         ['Classic', 'Nord', 'Plus', 'Eco', 'Pro', 'Compact', 'Deluxe', 'Basic', 'Urban', 'Max']
-    ) || ' ' || (100 + 10 * numbered.make) as name,
-    element(numbered.id, 'maker', ['Arbor', 'Belmont', 'Corda', 'Dornfeld', 'Elba', 'Fjord'])
+    ) || ' ' || (100 + 10 * offered.make) as name,
+    element(offered.id, 'maker', ['Arbor', 'Belmont', 'Corda', 'Dornfeld', 'Elba', 'Fjord'])
         as product_brand,
-    element(numbered.id, 'colour', ['black', 'white', 'green', 'red', 'blue', 'grey', null])
+    element(offered.id, 'colour', ['black', 'white', 'green', 'red', 'blue', 'grey', null])
         as colour,
-    element(numbered.id, 'size', ['S', 'M', 'L', null, null]) as size,
-    round(numbered.eur, 2)::decimal(18, 4) as price_eur,
-    (round(numbered.eur * brands.per_eur) - 0.01)::decimal(18, 4) as price
-from numbered
-inner join brands on numbered.brand_no = brands.brand_no;
+    element(offered.id, 'size', ['S', 'M', 'L', null, null]) as size,
+    round(offered.eur, 2)::decimal(18, 4) as price_eur,
+    (round(offered.eur * brands.per_eur) - 0.01)::decimal(18, 4) as price
+from offered
+inner join brands on offered.brand_no = brands.brand_no;
 
 -- One product in twenty has been taken off the list, with a successor of its own category. In
 -- each of the last three days some products get a new price.
@@ -366,8 +387,10 @@ with listed as (
         product_id(products.brand_no, products.product_no) as product_id,
         brands.brand_id,
         products.name,
-        getvariable('until') - 1200 - pick(products.id, 'listed', 600)::integer
-            + interval 8 hours as created_at,
+        getvariable('until') - case when products.product_no > 300
+            then 5 + pick(products.id, 'listed', 20)
+            else 1200 + pick(products.id, 'listed', 600)
+        end::integer + interval 8 hours as created_at,
         null::timestamp as updated_at,
         products.category_path,
         products.product_brand,
@@ -376,11 +399,15 @@ with listed as (
         products.price,
         (products.price * (0.45 + 0.2 * u(products.id, 'cost')))::decimal(18, 2) as cost,
         case
-            when u(products.id, 'sold out') < 0.04 then 0
+            when u(products.id, 'sold out') < 0.04 and products.product_no <= 300 then 0
             else 5 + pick(products.id, 'stock', 400)
         end as stock,
-        case when u(products.id, 'gone') < 0.05 and products.category_no < 5
-            then getvariable('until') - 20 - pick(products.id, 'gone on', 300)::integer
+        case
+            when
+                u(products.id, 'gone') < 0.05
+                and products.category_no < 5
+                and products.product_no <= 300
+                then getvariable('until') - 20 - pick(products.id, 'gone on', 300)::integer
                 + interval 9 hours
         end as discontinued_at,
         products.category_no = 5 as is_premium,
@@ -391,6 +418,7 @@ with listed as (
         case
             when products.category_path like 'Beauty%' then 4
             when products.category_path like 'Tools > Power%' then 60
+            when products.category_path like 'Home Textiles%' and products.price_eur >= 20 then 24
             when products.price_eur >= 40 and products.category_path not like 'Gifts%' then 48
         end as service_life_months,
         products.brand_no,
@@ -410,8 +438,13 @@ succeeded as (
             brand_no, case when product_no % 70 = 0 then product_no - 1 else product_no + 1 end
         ) end as replacement_product_id,
         -- Every seventh product of a category that lasts belongs to the one before it.
-        case when service_life_months >= 48 and product_no % 7 = 0 and product_no % 70 > 0
-            then product_id(brand_no, product_no - 1)
+        case
+            when
+                service_life_months >= 48
+                and product_no % 7 = 0
+                and product_no % 70 > 0
+                and product_no <= 300
+                then product_id(brand_no, product_no - 1)
         end as accessory_of_product_id
     from listed
 ),

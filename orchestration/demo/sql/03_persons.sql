@@ -9,10 +9,14 @@ with counted as (
     from (
         values
             ('abandoned_cart', 30),
+            ('abandoned_checkout', 30),
+            ('accidental_visitor', 25),
             ('birthday', 40),
             ('blog_reader', 30),
             ('declared_leaver', 25),
+            ('discount_buyer', 40),
             ('gift_giver', 40),
+            ('gift_leaver', 25),
             ('high_value_buyer', 40),
             ('losing_buyer', 50),
             ('mover', 30),
@@ -20,11 +24,13 @@ with counted as (
             ('occasion_buyer', 40),
             ('offer_mismatch', 25),
             ('one_brand_buyer', 40),
+            ('practical_buyer', 40),
             ('price_leaver', 25),
             ('price_seeker', 40),
             ('search_first', 40),
             ('service_problem', 25),
             ('stock_out', 25),
+            ('stylish_buyer', 40),
             ('two_brand_buyer', 40),
             ('vanished_buyer', 45)
     ) as t (persona, of_20000)
@@ -94,7 +100,7 @@ roles as (
         persona_plan.persona is not null as is_clean,
         case
             when persona_plan.persona in ('mover', 'vanished_buyer') then 'store_only'
-            when persona_plan.persona = 'blog_reader' then 'reader'
+            when persona_plan.persona in ('accidental_visitor', 'blog_reader') then 'reader'
             when persona_plan.persona is not null then 'online'
             when u(placed.n, 'kind') < 0.14 then 'store_only'
             when u(placed.n, 'kind') < 0.17 then 'guest_only'
@@ -232,7 +238,8 @@ select
         else false
     end as has_card,
     case
-        when persona in ('new_buyer', 'losing_buyer') then false
+        when persona in ('accidental_visitor', 'losing_buyer', 'new_buyer', 'search_first')
+            then false
         when persona = 'vanished_buyer' then true
         when kind in ('online', 'omni') then u(n, 'has contact') < 0.6
         when kind = 'store_only' then u(n, 'has contact') < 0.45

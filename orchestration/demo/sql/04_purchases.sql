@@ -21,7 +21,10 @@ with rhythm as (
     from persons
     where
         kind <> 'reader'
-        and (not is_clean or persona in ('abandoned_cart', 'birthday'))
+        and (
+            not is_clean
+            or persona in ('abandoned_cart', 'abandoned_checkout', 'birthday')
+        )
 ),
 
 ordinary_gaps as (
@@ -91,13 +94,25 @@ planned_days as (
             when 'price_seeker' then list_transform(
                 range(5), lambda i: 30 + 90 * i + pick(n * 64 + i, 'day', 30)
             )
+            when 'stylish_buyer' then list_transform(
+                range(5), lambda i: 35 + 70 * i + pick(n * 64 + i, 'day', 40)
+            )
+            when 'practical_buyer' then list_transform(
+                range(6), lambda i: 35 + 60 * i + pick(n * 64 + i, 'day', 20)
+            )
+            when 'discount_buyer' then list_transform(
+                range(5), lambda i: 35 + 80 * i + pick(n * 64 + i, 'day', 40)
+            )
             -- Those who stop for a reason bought every five weeks until then.
             else list_transform(
                 range(7), lambda i: 150 + 35 * i + pick(n * 64 + i, 'day', 8)
             )
         end) as days_ago
     from persons
-    where is_clean and persona not in ('abandoned_cart', 'birthday', 'blog_reader')
+    where
+        is_clean
+        and kind <> 'reader'
+        and persona not in ('abandoned_cart', 'abandoned_checkout', 'birthday')
 ),
 
 days as (
@@ -192,7 +207,9 @@ shown as (
         is_store and has_card and (is_clean or u(doc, 'card') < 0.9) as has_card_shown,
         not is_store and (not has_account or (not is_clean and u(doc, 'guest') < 0.05)) as is_guest
     from timed
-    where persona is distinct from 'abandoned_cart' or day < getvariable('until') - 15
+    where
+        coalesce(persona not in ('abandoned_cart', 'abandoned_checkout'), true)
+        or day < getvariable('until') - 15
 ),
 
 last_shown as (

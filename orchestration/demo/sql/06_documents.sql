@@ -24,18 +24,36 @@ with known as (
         on purchases.n = second_account.n and second_account.account_no = 1
 ),
 
+-- The shelves of a brand's categories, as far from their ends as planted buyers need it.
+shelved as (
+    select
+        *,
+        cume_dist() over (
+            partition by brand_no, split_part(category_path, ' >', 1) order by price_eur
+        ) as price_share,
+        u(id, 'gone') < 0.05 as is_gone
+    from products
+    where product_no <= 300
+),
+
 -- What the planted buyers buy: one thing of the right price.
 planned_choices as (
     select
         brand_no,
         list(product_no order by product_no) filter (where category_no = 5) as premium,
         list(product_no order by product_no) filter (
+            where category_no < 5 and price_share > 0.85 and not is_gone
+        ) as stylish,
+        list(product_no order by product_no) filter (
+            where price_share between 0.48 and 0.72 and not is_gone
+        ) as practical,
+        list(product_no order by product_no) filter (
             where category_path like 'Home and Garden >%' and price_eur between 58 and 88
         ) as medium,
         list(product_no order by product_no) filter (
             where category_no < 5 and price_eur between 90 and 150
         ) as large
-    from products
+    from shelved
     group by brand_no
 ),
 
@@ -49,6 +67,11 @@ filled as (
                 then element(known.doc, 'plan', planned_choices.medium)
             when known.persona = 'vanished_buyer'
                 then element(known.doc, 'plan', planned_choices.large)
+            when known.persona = 'stylish_buyer'
+                then element(known.doc, 'plan', planned_choices.stylish)
+            -- The same again and again.
+            when known.persona = 'practical_buyer'
+                then element(known.n, 'plan', planned_choices.practical)
             -- Only men, so that no other woman looks like a buyer of high value.
             when known.gender = 'male' and not known.is_clean and u(known.doc, 'dear') < 0.008
                 then element(known.doc, 'which dear', planned_choices.premium)
@@ -60,6 +83,7 @@ filled as (
         end as drawn_lines,
         case
             when known.persona = 'price_seeker' then 0.2
+            when known.persona = 'discount_buyer' then 0.3
             when known.is_planned then 0
             when u(known.doc, 'sale') < 0.10 then 0.1
             when u(known.doc, 'sale') < 0.17 then 0.2
@@ -79,13 +103,14 @@ select
     end::bigint as lines,
     not is_store and discount = 0.1 as has_coupon,
     not is_store and (
-        persona is not distinct from 'gift_giver' or not is_clean and u(doc, 'gift') < case
+        coalesce(persona in ('gift_giver', 'gift_leaver'), false) or not is_clean and u(doc, 'gift') < case
             when month(done_at) = 12 and day(done_at) < 24 then 0.4
             when brand_no = 3 then 0.12
             else 0.03
         end
     ) as is_gift,
-    is_gift and u(doc, 'wrapped') < 0.7 as is_gift_wrapped,
+    is_gift and (persona is not distinct from 'gift_leaver' or u(doc, 'wrapped') < 0.7)
+        as is_gift_wrapped,
     is_gift and u(doc, 'message') < 0.5 as has_gift_message,
     -- A present goes to whom it is for; other parcels to the buyer's place of work.
     is_gift and u(doc, 'parcel') < 0.6 as is_sent_to_friend,

@@ -187,8 +187,14 @@ sent as (
 received as (
     select
         *,
-        channel = 'email' and (is_dead or (not is_clean and u(message_no, 'bounced') < 0.006))
-            as is_bounced,
+        -- One provider has kept mail back for a month.
+        channel = 'email' and (
+            is_dead
+            or not is_clean and u(message_no, 'bounced') < case
+                when mailbox like '%@interia.pl' and sent_at >= getvariable('until') - 29 then 0.4
+                else 0.006
+            end
+        ) as is_bounced,
         channel not in ('sms', 'voice', 'phone') and case
             -- The vanished still read, but less: one of the last month, three of the month before.
             when persona = 'vanished_buyer' and week < 9 then week in (2, 5, 6, 7)
@@ -200,6 +206,7 @@ received as (
             else u(message_no, 'clicked') < 0.16
         end as is_clicked
     from sent
+    inner join (select n, lower(contact_email) as mailbox from identifiers) as mailboxes using (n)
     where sent_at <= the_end()
 ),
 
@@ -217,7 +224,7 @@ noticed as (
 -- In the order of time, which the events keep.
 select
     noticed.* exclude (
-        persona, hour, open_rate, is_opened, is_clicked, would_open_at
+        persona, hour, open_rate, mailbox, is_opened, is_clicked, would_open_at
     ),
     brands.brand_id,
     case when would_open_at <= the_end() - interval 1 hour then would_open_at end as opened_at,

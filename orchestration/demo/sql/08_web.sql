@@ -63,7 +63,9 @@ with browsers as (
     left join households on persons.n = households.n
     left join buyers on persons.n = buyers.n
     where persons.persona is null
-        or persons.persona in ('high_value_buyer', 'abandoned_cart', 'birthday')
+        or persons.persona in (
+            'high_value_buyer', 'abandoned_cart', 'abandoned_checkout', 'birthday'
+        )
 ),
 
 browsing as (
@@ -165,6 +167,12 @@ planned_visits as (
                     'events': ['page_view', 'product_view', 'cart_add']
                 }
             ]
+            when 'abandoned_checkout' then [
+                {
+                    'days_ago': 2 + pick(n, 'visit', 4),
+                    'events': ['product_view', 'cart_add', 'checkout_step']
+                }
+            ]
             when 'search_first' then list_transform(range(4), lambda i: {
                 'days_ago': 20 + 40 * i + pick(n * 8 + i, 'visit', 20),
                 'events': ['search', 'product_view', 'product_view', 'cart_add', 'product_view']
@@ -173,6 +181,9 @@ planned_visits as (
                 'days_ago': 20 + 40 * i + pick(n * 8 + i, 'visit', 20),
                 'events': ['product_view', 'product_view']
             })
+            when 'accidental_visitor' then [
+                {'days_ago': 12 + pick(n, 'visit', 60), 'events': ['page_view']}
+            ]
             when 'blog_reader' then list_transform(range(4), lambda i: {
                 'days_ago': 5 + 25 * i + pick(n * 8 + i, 'visit', 15),
                 'events': ['blog_read', 'blog_read', 'page_view']
@@ -319,6 +330,7 @@ select
     -- Some of those whom an advertisement brings did not mean to click.
     case
         when visits.message_no is not null then 'email'
+        when persons.persona = 'accidental_visitor' then 'cpc'
         when u(visits.session_no, 'from') >= 0.30 and u(visits.session_no, 'from') < 0.36
             then 'cpc'
     end as medium,
