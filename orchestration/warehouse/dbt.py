@@ -43,7 +43,8 @@ def parse(paths: Paths) -> Manifest:
     What dbt saves for the next time holds no path: it serves in every data folder.
     """
     _point_profile_to(Path(paths.warehouse.name))
-    result = dbtRunner().invoke(["parse", *_places(paths), *_QUIET])
+    # Nobody reads the artefacts; what is saved for the next time is none of them.
+    result = dbtRunner().invoke(["parse", "--no-write-json", *_places(paths), *_QUIET])
     if not isinstance(result.result, Manifest):
         raise DbtError(f"dbt cannot read the project: {_first_lines(result.exception)}")
     return result.result
