@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(command=_bench)
     contract = commands.add_parser("contract", help="write docs/data_contract.md anew")
     contract.set_defaults(command=_contract)
+    ready = commands.add_parser("ready-segments", help="write docs/ready_segments.md anew")
+    ready.set_defaults(command=_ready_segments)
     clean = commands.add_parser("clean", help="remove all that was made")
     clean.set_defaults(command=_clean)
     return parser
@@ -233,6 +235,14 @@ def _contract(_arguments: argparse.Namespace, _paths: Paths) -> None:
     from orchestration.reports.contract_page import contract_page
 
     (PROJECT / "docs" / "data_contract.md").write_text(contract_page(load_contract()))
+
+
+def _ready_segments(_arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.reports.ready_segments_page import ready_segments_page
+    from orchestration.warehouse.dbt import manifest_json, parse
+
+    nodes = manifest_json(parse(paths))["nodes"].values()
+    (PROJECT / "docs" / "ready_segments.md").write_text(ready_segments_page(nodes))
 
 
 def _clean(_arguments: argparse.Namespace, paths: Paths) -> None:

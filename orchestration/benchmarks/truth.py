@@ -23,6 +23,9 @@ CUSTOMERS = {
     "new_buyer": "select customer_id from segments.new_buyer",
     "high_value_buyer": "select customer_id from segments.high_value_buyer",
     "losing_buyer": "select customer_id from segments.losing_buyer",
+    "abandoned_cart": "select customer_id from segments.abandoned_cart",
+    "abandoned_checkout": "select customer_id from segments.abandoned_checkout",
+    "birthday": "select customer_id from segments.birthday",
     "vanished_buyer": "select customer_id from segments.vanished_buyer",
     "strong_in_several": "select customer_id from marts.customer_brand_groups "
     "where activity_group = 'strong_in_several'",
@@ -38,13 +41,19 @@ CUSTOMERS = {
 # Label of person_labels.parquet -> the main reason why they stopped. Those who were not planted
 # stop without a reason: only the planted are compared.
 REASONS = {
+    "accidental_visitor": "accidental_click",
     "declared_leaver": "declared",
+    "gift_leaver": "gift_only",
     "mover": "moved",
     "offer_mismatch": "offer_mismatch",
     "price_leaver": "price",
     "service_problem": "service_problem",
     "stock_out": "stock_out",
 }
+
+# Labels of person_labels.parquet that are segments, too. Others may buy in the same style: only
+# the planted are compared, who should be found in their own style and in no other.
+STYLES = ("stylish_buyer", "practical_buyer", "discount_buyer")
 
 # Label of record_labels.parquet -> the records that the marts say it of, system:entity:id.
 RECORDS = {
@@ -106,6 +115,10 @@ def measure(warehouse: Path, truth: Path) -> dict[str, Accuracy]:
             f"select person_id from read_parquet('{truth}/person_labels.parquet') "
             f"where list_contains({list(REASONS)}, label)"
         )
+        styled = (
+            f"select person_id from read_parquet('{truth}/person_labels.parquet') "
+            f"where list_contains({list(STYLES)}, label)"
+        )
         return (
             {
                 label: _compare(
@@ -126,6 +139,16 @@ def measure(warehouse: Path, truth: Path) -> dict[str, Accuracy]:
                     f"inner join matched using (person_id) where label = '{label}'",
                 )
                 for label, reason in REASONS.items()
+            }
+            | {
+                style: _compare(
+                    connection,
+                    f"select person_id from segments.{style} "
+                    f"inner join matched using (customer_id) where person_id in ({styled})",
+                    f"select person_id from read_parquet('{truth}/person_labels.parquet') "
+                    f"inner join matched using (person_id) where label = '{style}'",
+                )
+                for style in STYLES
             }
             | {
                 label: _compare(

@@ -13,7 +13,7 @@ import pytest
 from orchestration.benchmarks.accuracy import measure
 from orchestration.definitions import build_definitions
 from orchestration.launch import BuildError, dagster_home
-from orchestration.paths import Paths
+from orchestration.paths import PROJECT, Paths
 from orchestration.warehouse.assets import PUBLIC_SCHEMAS
 from orchestration.warehouse.serving import read_meta
 from orchestration.warehouse.workspace import choose_workspace, code_version, is_up_to_date
@@ -26,6 +26,7 @@ PERSONAS = (
     "losing_buyer",
     "vanished_buyer",
     "abandoned_cart",
+    "abandoned_checkout",
     "birthday",
 )
 
@@ -73,6 +74,31 @@ def test_every_planted_persona_is_found_and_nobody_else(
         [persona],
     ).fetchall()
     assert found == [(planted, planted, 0)]
+
+
+def test_every_ready_segment_has_members(truth: duckdb.DuckDBPyConnection) -> None:
+    files = (PROJECT / "models" / "segments").rglob("seg_*.sql")
+    segments = [file.stem.removeprefix("seg_") for file in files]
+    assert len(segments) > 40
+    empty = [
+        segment
+        for segment in segments
+        if truth.execute(f"select count(*) from segments.{segment}").fetchall() == [(0,)]
+    ]
+    assert empty == []
+
+
+def test_nobody_has_two_styles(truth: duckdb.DuckDBPyConnection) -> None:
+    styles = " union all ".join(
+        f"select customer_id from segments.{style}_buyer"
+        for style in ("stylish", "practical", "discount")
+    )
+    assert (
+        truth.execute(
+            f"select customer_id from ({styles}) group by customer_id having count(*) > 1"
+        ).fetchall()
+        == []
+    )
 
 
 def test_identity_finds_persons(demo: Paths) -> None:

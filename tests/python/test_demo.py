@@ -15,10 +15,16 @@ from orchestration.paths import PROJECT, Paths
 CONTRACT = load_contract()
 PERSONAS = (
     "abandoned_cart",
+    "abandoned_checkout",
+    "accidental_visitor",
     "birthday",
+    "discount_buyer",
+    "gift_leaver",
     "high_value_buyer",
     "losing_buyer",
     "new_buyer",
+    "practical_buyer",
+    "stylish_buyer",
     "vanished_buyer",
 )
 
@@ -917,7 +923,7 @@ def test_only_the_planted_leave_carts_behind(demo: Demo) -> None:
                     and ordered_at between occurred_at and occurred_at + interval 1 hour
             )
     """)
-    assert left == demo.labelled("abandoned_cart")
+    assert left == demo.labelled("abandoned_cart") | demo.labelled("abandoned_checkout")
     planted = demo.rows("""
         with carts as (
             select person_id, max(occurred_at) as left_at, bool_and(account_id is not null) as known
@@ -929,10 +935,49 @@ def test_only_the_planted_leave_carts_behind(demo: Demo) -> None:
         from carts
         join person_labels using (person_id)
         left join orders_now using (person_id)
-        where label = 'abandoned_cart'
+        where label in ('abandoned_cart', 'abandoned_checkout')
         group by all
     """)
     assert sorted(planted) == [(person, True, 0) for person in sorted(left)]
+
+
+def test_checkouts_are_left_by_those_who_are_planted(demo: Demo) -> None:
+    left = demo.people("""
+        select distinct person_id from web
+        where event_type = 'checkout_step' and days_ago(occurred_at) between 1 and 6
+            and person_id in (select person_id from person_labels where label like 'abandoned_%')
+    """)
+    assert left == demo.labelled("abandoned_checkout")
+
+
+def test_buyers_of_a_style_buy_in_it(demo: Demo) -> None:
+    spread = {
+        label: (products, discount)
+        for label, products, discount in demo.rows("""
+            select
+                label,
+                max(products),
+                min(discount)
+            from (
+                select
+                    label,
+                    person_id,
+                    count(distinct product_id) as products,
+                    min(discount_amount / (net_amount + discount_amount)) as discount
+                from demo_shop.order_lines
+                join person_of on source_entity = 'orders' and id = order_id
+                join person_labels using (person_id)
+                where line_kind = 'merchandise'
+                    and label in ('stylish_buyer', 'practical_buyer', 'discount_buyer')
+                group by label, person_id
+            )
+            group by label
+        """)
+    }
+    assert spread["practical_buyer"] == (1, 0)
+    assert spread["stylish_buyer"][0] > 1
+    assert spread["stylish_buyer"][1] == 0
+    assert round(spread["discount_buyer"][1], 1) == 0.3
 
 
 def test_only_the_planted_have_birthdays_these_days(demo: Demo) -> None:

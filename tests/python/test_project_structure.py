@@ -1,5 +1,6 @@
 """The laws of the dbt project, read from its manifest: layers, contracts, tests, names."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dbt_common.events.base_types import EventMsg
 
 from orchestration.contract import load_contract
 from orchestration.paths import PROJECT
+from orchestration.reports.ready_segments_page import ready_segments_page
 
 Node = dict[str, Any]
 
@@ -27,6 +29,12 @@ MAY_READ = {
     "segments": {"marts", "registry", "seeds", "segments"},
     "audiences": {"marts", "segments"},
 }
+
+
+# As in marts.campaigns.
+CHANNELS = {
+    "email", "web_push", "app_push", "sms", "voice", "phone", "social", "direct_mail",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -219,3 +227,49 @@ def test_memberships_know_every_segment(project: Project) -> None:
     }
     assert views
     assert views <= set(memberships["depends_on"]["nodes"])
+
+
+def ready_segments(project: Project) -> list[Node]:
+    return [model for model in project.models("segments") if model["name"].startswith("seg_")]
+
+
+def test_a_ready_segment_says_what_it_is(project: Project) -> None:
+    kinds = {"personas": "persona", "styles": "style"}
+    for segment in ready_segments(project):
+        meta = segment["config"]["meta"]
+        assert set(meta) == {"title", "kind", "owner", "channels", "suggested_action"}, meta
+        assert meta["kind"] == kinds.get(segment["fqn"][2], "campaign"), segment["name"]
+        assert set(meta["channels"]) <= CHANNELS, segment["name"]
+        assert list(segment["columns"])[:2] == ["customer_id", "entered_at"], segment["name"]
+        assert segment["description"].startswith("One row per member: "), segment["name"]
+
+
+def test_a_ready_segment_has_the_shape_that_explanations_read() -> None:
+    """One row per customer in `evidence`, and conditions on its columns alone in `final`."""
+    for file, text in sql_files("models/segments"):
+        if not file.name.startswith("seg_") or "{{ reactivation(" in text:
+            continue
+        final = text.split("final as (")[1]
+        assert "    from evidence\n" in final, file.name
+        assert " join " not in final, file.name
+        assert re.search(r"\n    where\s", final), file.name
+        assert " or " not in final, file.name
+
+
+def test_every_limit_of_a_segment_is_a_row_and_every_row_is_used() -> None:
+    asked = {
+        limit
+        for folder in ("models/segments", "macros/segments")
+        for _, text in sql_files(folder)
+        for limit in re.findall(r"segment_limit\(\s*'(\w+)',\s*'(\w+)'\s*\)", text)
+    }
+    with (PROJECT / "seeds" / "segment_limits.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["segment_id"], row["limit_name"]) for row in csv.DictReader(file)}
+    assert asked == rows
+
+
+def test_the_page_of_ready_segments_is_what_the_models_say(project: Project) -> None:
+    page = (PROJECT / "docs" / "ready_segments.md").read_text(encoding="utf-8")
+    assert page == ready_segments_page(project.nodes.values()), (
+        "run: python -m orchestration ready-segments"
+    )

@@ -6,7 +6,7 @@
     'title': 'Candidates for the loyalty programme',
     'kind': 'campaign',
     'owner': 'crm',
-    'channels': ['email', 'store'],
+    'channels': ['email', 'sms'],
     'suggested_action': 'Invite to the programme and show what the orders would have earned'
 }) }}
 

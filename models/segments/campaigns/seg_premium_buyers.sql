@@ -6,7 +6,7 @@
     'title': 'Premium buyers',
     'kind': 'campaign',
     'owner': 'crm',
-    'channels': ['email', 'phone', 'store'],
+    'channels': ['email', 'phone'],
     'suggested_action': 'Offer advice in person and limited editions, no discounts'
 }) }}
 

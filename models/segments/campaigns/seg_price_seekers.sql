@@ -6,7 +6,7 @@
     'title': 'Price seekers',
     'kind': 'campaign',
     'owner': 'crm',
-    'channels': ['email', 'ads'],
+    'channels': ['email', 'social'],
     'suggested_action': 'Show the total price with delivery, and price guarantees'
 }) }}
 

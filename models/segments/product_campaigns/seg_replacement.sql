@@ -6,7 +6,7 @@
     'title': 'Replacement',
     'kind': 'campaign',
     'owner': 'crm',
-    'channels': ['email', 'store'],
+    'channels': ['email', 'direct_mail'],
     'suggested_action': 'Offer the successor, and to take the old one back'
 }) }}
 
