@@ -232,10 +232,11 @@ def _build_bare(paths: Paths) -> None:
 def _copy_inputs(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
     """What no statement of the dbt build makes: the seeds, and the one model in Python."""
     connection.execute(f"attach '{source}' as built (read_only)")
-    connection.execute("create schema reference; create schema linkage")
+    connection.execute("create schema reference; create schema linkage; create schema segments")
     for schema, name in connection.execute(
         "select schema_name, table_name from duckdb_tables() where database_name = 'built' and "
-        "(schema_name = 'reference' or (schema_name, table_name) = ('linkage', 'predictions'))"
+        "(schema_name = 'reference' or (schema_name, table_name) in "
+        "(('linkage', 'predictions'), ('segments', 'segment_limits')))"
     ).fetchall():
         connection.execute(f"create table {schema}.{name} as from built.{schema}.{name}")
     connection.execute("detach built")
@@ -246,7 +247,8 @@ def _is_work(statement: str) -> bool:
     if not text or text.startswith(_OVERHEAD):
         return False
     target = text.split("(", 1)[0].split(" as ", 1)[0]
-    return '"reference"' not in target and '"linkage"."predictions' not in target
+    given = ('"reference"', '"linkage"."predictions', '"segments"."segment_limits')
+    return not any(name in target for name in given)
 
 
 if __name__ == "__main__":
