@@ -128,9 +128,33 @@ def _lines(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str
         if told:
             yield section
             yield from (f"  {_words(name)}: {_told(known[name])}" for name in told)
+    yield from _next_message(connection, customer)
     yield from _reasons(connection, customer)
     yield from _conflicts(connection, customer)
     yield from _story(connection, customer)
+
+
+def _next_message(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:
+    rows = connection.execute(
+        """
+        select
+            title, channel, brand_id, send_on, send_hour, text_key,
+            coalesce(product_ids, []), coalesce(product_reasons, []), reasons
+        from segments.next_messages
+        where customer_id = ?
+        """,
+        [customer],
+    ).fetchall()
+    for title, channel, brand, send_on, hour, text_key, products, product_reasons, reasons in rows:
+        if title is None:
+            yield "No message now"
+        else:
+            yield "Next message"
+            at = "" if hour is None else f" at {hour}:00"
+            yield f"  {title}: {channel} of {brand} on {send_on}{at}, text {text_key}"
+        for product, reason in zip(products, product_reasons, strict=True):
+            yield f"  shows {product}: {reason}"
+        yield from (f"  because: {reason}" for reason in reasons)
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:

@@ -32,6 +32,35 @@ def test_a_card_tells_why_the_customer_stopped_and_what_happened_last(demo: Path
     assert [line[:18] for line in story] == sorted((line[:18] for line in story), reverse=True)
 
 
+def test_a_card_tells_the_next_message_and_why(demo: Paths) -> None:
+    customer = ask(
+        demo,
+        """
+        select customer_id from segments.next_messages
+        where product_ids is not null
+        order by customer_id limit 1
+        """,
+    )
+    lines = card(demo.serving, customer).splitlines()
+    told = lines[lines.index("Next message") + 1 :]
+    assert " of " in told[0]
+    assert told[1].startswith("  shows ")
+    assert any(line.startswith("  because: ") for line in told)
+
+
+def test_a_card_tells_why_there_is_no_message(demo: Paths) -> None:
+    customer = ask(
+        demo,
+        """
+        select customer_id from segments.next_messages
+        where blocked_by = 'consent'
+        order by customer_id limit 1
+        """,
+    )
+    lines = card(demo.serving, customer).splitlines()
+    assert lines[lines.index("No message now") + 1].startswith("  because: ")
+
+
 def test_a_card_names_no_person(demo: Paths) -> None:
     with duckdb.connect(str(demo.warehouse), read_only=True) as connection:
         [(customer, first_name, last_name, email)] = connection.execute(
