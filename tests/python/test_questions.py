@@ -9,15 +9,12 @@ from orchestration.paths import PROJECT, Paths
 
 PAGES = sorted((PROJECT / "docs" / "questions").glob("*.md"))
 # Ids of REQUIREMENTS.md that are answered: raw data, single view, lifecycle, segments, privacy.
-# Ids of REQUIREMENTS.md that the published tables answer: raw data, single view, lifecycle,
-# privacy, decisions.
 REQUIRED = (
     {f"S{n}" for n in range(1, 12)}
     | {f"V{n}" for n in range(1, 8)}
     | {f"L{n}" for n in range(1, 11)}
-    | {"G4", "G5", "G6"}
+    | {f"G{n}" for n in range(1, 10)}
     | {"P1", "P2", "P3"}
-    | {"G7", "G8"}
 )
 
 
