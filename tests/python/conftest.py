@@ -1,18 +1,24 @@
-"""One demo group, built once for all tests that ask questions of a finished warehouse."""
+"""One demo group, built once for all tests that ask questions of a finished warehouse.
+
+The processes of a test session share what takes long to make: the first one that needs it makes it.
+"""
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.demo.generator import make_demo
 from orchestration.launch import run_build
 from orchestration.paths import Paths
+from orchestration.warehouse import dbt
 from orchestration.warehouse.functions import register
+from orchestration.warehouse.lock import build_lock
 from orchestration.warehouse.workspace import Workspace
 
 UNTIL = date(2026, 6, 30)
@@ -65,20 +71,80 @@ def copy_landing(source: Paths, target: Paths) -> Paths:
     return target
 
 
+def copy_built(source: Paths, target: Paths) -> Paths:
+    """A data folder with all that another one has, to go on from."""
+    shutil.copytree(source.data, target.data, symlinks=True)
+    return target
+
+
+def move_day(source: Path, target: Path, day: date) -> None:
+    """Move the landing files of one day."""
+    files = list(source.glob(f"*/*/*{day.isoformat()}*"))
+    assert files, f"the demo has no files of {day}"
+    for file in files:
+        moved = target / file.relative_to(source)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(moved)
+
+
+def made_once(folder: Path, make: Callable[[Paths], object]) -> Paths:
+    """The data folder `folder`; the first process of the session that asks for it makes it."""
+    made = folder.with_name(f"{folder.name}.made")
+    with build_lock(folder.with_name(f"{folder.name}.lock"), "a test", 1_200, quiet):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(Paths(folder))
+            made.touch()
+    return Paths(folder)
+
+
 @pytest.fixture(scope="session")
-def demo_landing(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of the session see; no test may change what is there."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def parsed_project(shared: Path) -> Iterator[None]:
+    """Let dbt begin with the project as it was parsed once, in new data folders as well."""
+    parsed = made_once(shared / "parsed", dbt.parse)
+    with pytest.MonkeyPatch.context() as patch:
+        saved = parsed.data / "dbt" / "partial_parse.msgpack"
+        patch.setenv("DBT_PARTIAL_PARSE_FILE_PATH", str(saved))
+        yield
+
+
+@pytest.fixture(scope="session")
+def manifest(parsed_project: None, tmp_path_factory: pytest.TempPathFactory) -> Manifest:  # noqa: ARG001
+    """The parsed project, for tests that build some of its models."""
+    return dbt.parse(Paths(tmp_path_factory.mktemp("manifest")))
+
+
+@pytest.fixture(scope="session")
+def demo_landing(shared: Path) -> Paths:
     """A demo group in the landing folder; nothing is built from it."""
-    paths = Paths(tmp_path_factory.mktemp("demo_landing"))
-    make_demo(paths, PERSONS, 1, UNTIL, quiet)
-    return paths
+    return made_once(
+        shared / "demo_landing", lambda paths: make_demo(paths, PERSONS, 1, UNTIL, quiet)
+    )
 
 
 @pytest.fixture(scope="session")
-def demo(demo_landing: Paths, tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """The demo group, built in full and published; no test may change it."""
-    paths = copy_landing(demo_landing, Paths(tmp_path_factory.mktemp("demo") / "data"))
-    build(paths)
-    return paths
+def demo(demo_landing: Paths, parsed_project: None, shared: Path) -> Paths:  # noqa: ARG001
+    """The demo group, built in full and published."""
+    return made_once(shared / "demo", lambda paths: build(copy_landing(demo_landing, paths)))
+
+
+@pytest.fixture(scope="session")
+def day_before(demo_landing: Paths, parsed_project: None, shared: Path) -> Paths:  # noqa: ARG001
+    """The demo group as it was built a day ago; the files of the last day are in `waiting`."""
+
+    def make(paths: Paths) -> None:
+        copy_landing(demo_landing, paths)
+        move_day(paths.landing, paths.data / "waiting", UNTIL)
+        build(paths, UNTIL - timedelta(days=1))
+
+    return made_once(shared / "day_before", make)
 
 
 def differences(left: Path, right: Path, schemas: tuple[str, ...]) -> dict[str, int]:

@@ -17,6 +17,8 @@ from orchestration.linkage.model import SWITCH
 from orchestration.paths import Paths
 from tests.python.conftest import data_folder, quiet
 
+pytestmark = pytest.mark.usefixtures("parsed_project")
+
 
 def test_the_build_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
     with data_folder(Paths(tmp_path)):

@@ -17,7 +17,15 @@ from orchestration.paths import PROJECT, Paths
 from orchestration.warehouse.assets import PUBLIC_SCHEMAS
 from orchestration.warehouse.serving import read_meta
 from orchestration.warehouse.workspace import choose_workspace, code_version, is_up_to_date
-from tests.python.conftest import UNTIL, build, copy_landing, data_folder, differences
+from tests.python.conftest import (
+    UNTIL,
+    build,
+    copy_built,
+    copy_landing,
+    data_folder,
+    differences,
+    move_day,
+)
 
 LAYERS = ("audiences", "marts", "pii", "segments", "identity", "entities")
 PERSONAS = (
@@ -29,6 +37,9 @@ PERSONAS = (
     "abandoned_checkout",
     "birthday",
 )
+
+
+pytestmark = pytest.mark.usefixtures("parsed_project")
 
 
 @pytest.fixture(scope="session")
@@ -139,20 +150,8 @@ def test_three_daily_increments_equal_one_full_build(
     assert differences(paths.warehouse, paths.serving, PUBLIC_SCHEMAS) == {}
 
 
-def move_day(source: Path, target: Path, day: date) -> None:
-    files = list(source.glob(f"*/*/*{day.isoformat()}*"))
-    assert files, f"the demo has no files of {day}"
-    for file in files:
-        moved = target / file.relative_to(source)
-        moved.parent.mkdir(parents=True, exist_ok=True)
-        file.rename(moved)
-
-
-def test_a_build_with_nothing_new_changes_nothing(
-    demo: Paths, demo_landing: Paths, tmp_path: Path
-) -> None:
-    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
-    build(paths)
+def test_a_build_with_nothing_new_changes_nothing(demo: Paths, tmp_path: Path) -> None:
+    paths = copy_built(demo, Paths(tmp_path / "data"))
     build(paths)
     assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
 
@@ -196,23 +195,18 @@ def ask(file: Path, question: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_replay_shows_the_past_and_leaves_readers_alone(
-    demo_landing: Paths, tmp_path: Path
+    demo: Paths, day_before: Paths, tmp_path: Path
 ) -> None:
     """Built as of an earlier day, the warehouse equals one that never saw what came later."""
     day = UNTIL - timedelta(days=1)
-    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
-    build(paths)
+    paths = copy_built(demo, Paths(tmp_path / "data"))
     published = paths.serving.resolve()
     backfill(paths, day)
     replay = choose_workspace(paths, day)
     assert replay.is_replay
     assert paths.serving.resolve() == published
     assert read_meta(replay.serving)["as_of"] == day.isoformat()
-
-    then = copy_landing(demo_landing, Paths(tmp_path / "then"))
-    move_day(then.landing, tmp_path / "later", UNTIL)
-    build(then, day)
-    assert differences(then.warehouse, replay.warehouse, LAYERS) == {}
+    assert differences(day_before.warehouse, replay.warehouse, LAYERS) == {}
 
 
 def backfill(paths: Paths, day: date) -> None:
@@ -226,10 +220,9 @@ def backfill(paths: Paths, day: date) -> None:
 
 
 def test_a_refused_file_stops_the_build_and_readers_keep_what_they_have(
-    demo_landing: Paths, tmp_path: Path
+    demo: Paths, tmp_path: Path
 ) -> None:
-    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
-    build(paths)
+    paths = copy_built(demo, Paths(tmp_path / "data"))
     published = paths.serving.resolve()
     broken = paths.landing / "demo_shop" / "orders" / "2026-07-01.csv"
     broken.write_text("order_id,brand,ordered_at,status,currency\nO-1,domowo,2026-07-01,paid,PLN\n")

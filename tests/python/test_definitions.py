@@ -14,6 +14,8 @@ from orchestration.reports.contract_page import contract_page
 from orchestration.warehouse import dbt
 from tests.python.conftest import data_folder
 
+pytestmark = pytest.mark.usefixtures("parsed_project")
+
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definitions]:

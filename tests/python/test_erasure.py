@@ -8,11 +8,10 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.paths import Paths
-from orchestration.warehouse import dbt
 from orchestration.warehouse.dbt import DbtError
 from orchestration.warehouse.registry import ErasureError, erase_customers
 from orchestration.warehouse.workspace import is_up_to_date
-from tests.python.conftest import UNTIL, build, data_folder, quiet
+from tests.python.conftest import UNTIL, build, copy_built, data_folder, quiet
 from tests.python.identity import (
     Sighting,
     customers_of_records,
@@ -102,8 +101,7 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     """The id says that it was erased, the other one at the device has it alone, and nobody else is
     another customer. A backup of the warehouse from before brings nobody back.
     """
-    paths = Paths(tmp_path / "data")
-    shutil.copytree(demo.data, paths.data, symlinks=True)
+    paths = copy_built(demo, Paths(tmp_path / "data"))
     victim, device = one_of_two_at_a_device(paths.warehouse)
     left = traces(paths.warehouse, victim)
     assert "identity.identifiers" in tables_that_hold(paths.warehouse, left)
@@ -160,9 +158,10 @@ def test_nobody_is_erased_while_the_graph_is_not_what_readers_have(
         erase_customers(paths, ["c-anybody"], quiet)
 
 
-def test_another_pepper_does_not_bring_the_erased_back(demo: Paths, tmp_path: Path) -> None:
+def test_another_pepper_does_not_bring_the_erased_back(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
     warehouse = empty_warehouse(demo, tmp_path / "pepper" / "warehouse.duckdb")
-    manifest: Manifest = dbt.parse(demo)
     deliver(warehouse, [Sighting("shop:orders:O1", "email", "anna@home.pl", 1)])
     resolve(manifest, warehouse, 1, tmp_path)
     with duckdb.connect(str(warehouse)) as connection:
@@ -171,9 +170,10 @@ def test_another_pepper_does_not_bring_the_erased_back(demo: Paths, tmp_path: Pa
         resolve(manifest, warehouse, 1, tmp_path)
 
 
-def test_the_id_of_an_erased_customer_is_never_minted_again(demo: Paths, tmp_path: Path) -> None:
+def test_the_id_of_an_erased_customer_is_never_minted_again(
+    demo: Paths, manifest: Manifest, tmp_path: Path
+) -> None:
     """Who comes back with the same address is a new customer, also the second time."""
-    manifest: Manifest = dbt.parse(demo)
     paths = Paths(tmp_path / "again")
     empty_warehouse(demo, paths.warehouse)
     note_builds(paths.warehouse)

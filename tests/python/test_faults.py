@@ -14,8 +14,8 @@ import pytest
 
 from orchestration.paths import PROJECT, Paths
 from orchestration.warehouse.serving import read_meta
-from tests.python.conftest import UNTIL, build, copy_landing, differences
-from tests.python.test_build import LAYERS, move_day
+from tests.python.conftest import UNTIL, build, copy_built, differences, move_day
+from tests.python.test_build import LAYERS
 
 KILLS = 20
 
@@ -34,12 +34,10 @@ def start_build(paths: Paths, *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def before_last_day(demo_landing: Paths, tmp_path: Path) -> Paths:
+def before_last_day(day_before: Paths, tmp_path: Path) -> Paths:
     """A data folder that was built a day ago, with the files of the last day just landed."""
-    paths = copy_landing(demo_landing, Paths(tmp_path / "data"))
-    move_day(paths.landing, tmp_path / "waiting", UNTIL)
-    build(paths, UNTIL - timedelta(days=1))
-    move_day(tmp_path / "waiting", paths.landing, UNTIL)
+    paths = copy_built(day_before, Paths(tmp_path / "data"))
+    move_day(paths.data / "waiting", paths.landing, UNTIL)
     return paths
 
 
@@ -50,7 +48,7 @@ def test_killed_builds_leave_readers_whole_and_the_next_one_heals(
     paths = before_last_day
     moments = random.Random(20260630)
     began = time.monotonic()
-    whole = start_build(Paths(copy_of(paths)))
+    whole = start_build(copy_built(paths, Paths(paths.data.with_name("whole"))))
     assert whole.wait(timeout=120) == 0, whole.stderr and whole.stderr.read()
     duration = time.monotonic() - began
     seen = set()
@@ -68,14 +66,6 @@ def test_killed_builds_leave_readers_whole_and_the_next_one_heals(
     assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
     leftovers = [file.name for file in paths.versions.iterdir() if file.name.startswith(".")]
     assert leftovers == []
-
-
-def copy_of(paths: Paths) -> Path:
-    import shutil
-
-    target = paths.data.with_name("whole")
-    shutil.copytree(paths.data, target, symlinks=True)
-    return target
 
 
 def state_of_readers(paths: Paths) -> str:

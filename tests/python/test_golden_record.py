@@ -4,9 +4,12 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from orchestration.paths import Paths
 from tests.python.conftest import build, differences
+
+pytestmark = pytest.mark.usefixtures("parsed_project")
 
 ACCOUNTS = """\
 account_id,brand_id,created_at,email,first_name,city,country

@@ -9,7 +9,6 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.paths import Paths
-from orchestration.warehouse import dbt
 from tests.python.conftest import differences
 from tests.python.identity import (
     Sighting,
@@ -31,11 +30,6 @@ DECISIONS = [
     ("cannot", "shop:accounts:A5", "shop:accounts:A6"),
     ("cannot", "shop:accounts:A2", "shop:accounts:A7"),
 ]
-
-
-@pytest.fixture(scope="module")
-def manifest(demo: Paths) -> Manifest:
-    return dbt.parse(demo)
 
 
 def random_sightings(seed: int) -> list[Sighting]:

@@ -9,7 +9,6 @@ from dbt.contracts.graph.manifest import Manifest
 
 from orchestration.benchmarks.accuracy import measure
 from orchestration.paths import Paths
-from orchestration.warehouse import dbt
 from orchestration.warehouse.workspace import choose_workspace, finish_build, start_build
 from tests.python.conftest import UNTIL
 from tests.python.identity import (
@@ -27,11 +26,6 @@ from tests.python.identity import (
 KIOSK = "+48221112233"
 VISITORS = 1_000
 OTHERS = 50
-
-
-@pytest.fixture(scope="module")
-def manifest(demo: Paths) -> Manifest:
-    return dbt.parse(demo)
 
 
 def test_a_kiosk_that_joined_a_thousand_gives_them_all_back(

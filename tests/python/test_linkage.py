@@ -1,6 +1,5 @@
 """Linkage: what it finds on published sets, whom it never joins, and that it is off by default."""
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ from orchestration.linkage.scoring import score
 from orchestration.linkage.training import train
 from orchestration.paths import Paths
 from orchestration.warehouse import dbt
-from tests.python.conftest import build, data_folder, differences, quiet
+from tests.python.conftest import build, copy_built, data_folder, differences, quiet
 from tests.python.identity import Sighting, decide, deliver, empty_warehouse, resolve
 
 LINKAGE = ("path:models/linkage", "customer_links", "customer_link_pairs")
@@ -87,8 +86,7 @@ def test_nobody_is_merged_for_the_address_or_phone_of_their_home(packages: Path)
 @pytest.fixture(scope="module")
 def linked_demo(demo: Paths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paths]:
     """The demo group, built once more with linkage on."""
-    paths = Paths(tmp_path_factory.mktemp("linked") / "data")
-    shutil.copytree(demo.data, paths.data, symlinks=True)
+    paths = copy_built(demo, Paths(tmp_path_factory.mktemp("linked") / "data"))
     # The link to what readers open leads into the copied folder.
     target = paths.versions / paths.serving.readlink().name
     paths.serving.unlink()

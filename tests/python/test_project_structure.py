@@ -88,7 +88,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     places = {"project-dir": PROJECT, "profiles-dir": PROJECT}
     places |= {"target-path": folder, "log-path": folder}
     arguments = [f"--{name}={place}" for name, place in places.items()]
-    result = dbtRunner(callbacks=[listen]).invoke(["parse", "--quiet", *arguments])
+    result = dbtRunner(callbacks=[listen]).invoke(
+        ["parse", "--no-partial-parse", "--quiet", *arguments]
+    )
     assert result.success, result.exception
     manifest = json.loads((folder / "manifest.json").read_text())
     return Project(manifest["nodes"] | manifest["sources"], warnings)
