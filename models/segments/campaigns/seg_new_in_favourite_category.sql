@@ -30,9 +30,7 @@ new_products as (
         brand_id,
         category,
         count(*) as product_count,
-        max_by(
-            product_id, cast(listed_at as varchar) || product_id
-        ) as newest_product_id,
+        max_by(product_id, cast(listed_at as varchar) || product_id) as newest_product_id,
         max(listed_at) as newest_listed_at
     from {{ ref('products') }}
     where

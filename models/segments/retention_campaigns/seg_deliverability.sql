@@ -37,8 +37,8 @@ evidence as (
         providers.bounce_rate_prior_90d,
         coalesce(
             providers.open_rate_30d
-            <= providers.open_rate_prior_90d
-            * {{ segment_limit('deliverability', 'max_open_ratio') }}
+            < providers.open_rate_prior_90d
+            * {{ segment_limit('deliverability', 'min_open_ratio') }}
             or providers.bounce_rate_30d
             >= providers.bounce_rate_prior_90d
             + {{ segment_limit('deliverability', 'min_bounce_rise') }},
