@@ -1,6 +1,6 @@
 {#
     Quantile of Student's t from the normal quantile z of the same probability, by the first terms
-    of the Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5): within 0.1 % from five degrees
+    of the Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5): within 0.1 % from six degrees
     of freedom on at 95 %.
     Args: z; degrees, of freedom.
 #}

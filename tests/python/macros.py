@@ -1,7 +1,10 @@
 """Macros and models as dbt runs them, with a connection of the test behind run_query."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,10 +21,8 @@ class Rows:
 
 
 def compile_macro(folder: str, name: str, *arguments: str) -> str:
-    """The SQL of a macro that asks nothing of dbt or the warehouse."""
-    text = (PROJECT / "macros" / folder / f"{name}.sql").read_text()
-    module = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(text).module
-    return str(getattr(module, name)(*arguments))
+    """The SQL of a macro that asks nothing of dbt or the warehouse, and calls those beside it."""
+    return _call(_environment([folder]), PROJECT / "macros" / folder / f"{name}.sql", *arguments)
 
 
 def run_macro(connection: duckdb.DuckDBPyConnection, name: str, *arguments: str) -> None:
@@ -36,16 +37,40 @@ def run_macro(connection: duckdb.DuckDBPyConnection, name: str, *arguments: str)
     getattr(environment.from_string(text).module, name)(*arguments)
 
 
-def compile_model(name: str, is_incremental: bool = False, as_of: date = date(2026, 6, 30)) -> str:
-    """The SQL of a model that calls few macros, over tables that are named as its parents."""
+def compile_model(
+    name: str,
+    is_incremental: bool = False,
+    as_of: date = date(2026, 6, 30),
+    macros: Sequence[str] = (),
+) -> str:
+    """The SQL of a model, over tables that are named as its parents.
+
+    `macros` are the folders of those that it calls.
+    """
     [file] = (PROJECT / "models").rglob(f"{name}.sql")
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment = _environment(macros)
     environment.globals.update(
         config=lambda **_: "",
         touched_customers=lambda **_: "",
         ref=lambda relation: relation,
+        source=lambda source, relation: f"{source}.{relation}",
         is_incremental=lambda: is_incremental,
         as_of=lambda: f"date '{as_of}'",
         this_load=lambda: "0",
     )
     return environment.from_string(file.read_text()).render()
+
+
+def _environment(folders: Sequence[str]) -> jinja2.Environment:
+    """One in which the macros of some folders can be called by their names."""
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    for folder in folders:
+        for file in (PROJECT / "macros" / folder).glob("*.sql"):
+            environment.globals[file.stem] = partial(_call, environment, file)
+    return environment
+
+
+def _call(environment: jinja2.Environment, file: Path, *arguments: str) -> str:
+    """Read at the call, when the macro finds all others."""
+    module = environment.from_string(file.read_text()).module
+    return str(getattr(module, file.stem)(*arguments))

@@ -106,6 +106,11 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     left = traces(paths.warehouse, victim)
     assert "identity.identifiers" in tables_that_hold(paths.warehouse, left)
     before = customers_of_records(paths.warehouse)
+    with duckdb.connect(str(paths.warehouse)) as connection:
+        connection.execute(
+            "insert into registry.experiment_assignments values ('test', ?, 'mail', null, ?)",
+            [victim, UNTIL],
+        )
 
     with data_folder(paths):
         with pytest.raises(DbtError, match="there never was a customer c-unknown"):
@@ -127,6 +132,7 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     after = customers_of_records(paths.warehouse)
     assert {record for record, customer in before - after if customer != victim} == set()
     with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
+        assert not connection.execute("from registry.experiment_assignments").fetchall()
         assert connection.execute(
             "select status from identity.identifiers where id_value = ?", [device]
         ).fetchall() == [("conducting",)]

@@ -704,7 +704,7 @@ STORE = "till as store_id, 'own' as brand_id, timestamp '2020-01-01 00:00:00' as
 
 
 def test_recipes_of_the_project_are_listed() -> None:
-    assert recipe_names() == ["complete_journey", "online_retail_ii"]
+    assert recipe_names() == ["complete_journey", "hillstrom", "online_retail_ii"]
 
 
 def test_a_new_file_is_a_new_recipe(recipes: Path) -> None:
@@ -729,7 +729,7 @@ def test_rows_of_a_csv_file_are_numbered_in_their_order(recipes: Path) -> None:
 
 
 def test_unknown_recipe(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"no recipe 'amazon'.*complete_journey, online_ret"):
+    with pytest.raises(RecipeError, match=r"no recipe 'amazon'.*complete_journey, hillstrom, onl"):
         run_recipe("amazon", tmp_path, Paths(tmp_path / "data"), lambda _: None)
 
 
