@@ -7,11 +7,11 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain card train ui bench test lint clean setup
+.PHONY: help demo build recipe query explain explain-segment card train ui bench test lint clean setup
 .DEFAULT_GOAL := help
 
 help: ## Say what each command does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' \
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' \
 		| column -t -s '|'
 
 setup: .venv/ready ## Set up the virtual environment with the locked versions
@@ -41,6 +41,9 @@ query: setup ## Query what was published (SQL="select ..." AS_OF=date of a repla
 explain: setup ## Say why records are one customer, or two (WHO="customer" or WHO="record record")
 	@$(RUN) explain $(WHO)
 
+explain-segment: setup ## Say why a customer is in a segment or not (WHO=customer SEGMENT=new_buyer)
+	@$(RUN) explain-segment "$(WHO)" "$(SEGMENT)"
+
 card: setup ## Show all that is known of one customer, with reasons (WHO=customer)
 	@$(RUN) card "$(WHO)"
 
@@ -50,7 +53,7 @@ train: setup ## Learn the linkage model anew from the customers of the last buil
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, timeline, truth; SIZE=200000)
+bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, segments, timeline, truth; SIZE=200000)
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test

@@ -68,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     card = commands.add_parser("card", help="the contact card of one customer")
     card.add_argument("customer", help="any id that the customer ever had")
     card.set_defaults(command=_card)
+    segment = commands.add_parser("explain-segment", help="why a customer is in a segment or not")
+    segment.add_argument("customer", help="any id that the customer ever had")
+    segment.add_argument("segment")
+    segment.set_defaults(command=_explain_segment)
     train = commands.add_parser("train", help="learn the linkage model anew from the last build")
     train.set_defaults(command=_train)
     ui = commands.add_parser("ui", help="open Dagster's UI")
@@ -75,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.set_defaults(command=_ui)
     bench = commands.add_parser("bench", help="run a benchmark")
     bench.add_argument("name")
-    bench.add_argument("--size", type=int, help="persons of the build, ties of the identity")
+    bench.add_argument("--size", type=int, help="persons of the build, ties of the identity, customers of the segments")
     bench.set_defaults(command=_bench)
     contract = commands.add_parser("contract", help="write docs/data_contract.md anew")
     contract.set_defaults(command=_contract)
@@ -180,6 +184,19 @@ def _card(arguments: argparse.Namespace, paths: Paths) -> None:
         sys.stdout.write(card(paths.serving, arguments.customer) + "\n")
     except UnknownCustomerError as error:
         raise UsageError(str(error)) from None
+
+
+def _explain_segment(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.reports.card import UnknownCustomerError
+    from orchestration.reports.explain_segment import UnknownSegmentError, explain_segment
+
+    if not paths.serving.exists():
+        raise UsageError(f"{paths.serving} is not there: build it first (make demo or make build)")
+    try:
+        told = explain_segment(paths.serving, arguments.customer, arguments.segment)
+    except (UnknownCustomerError, UnknownSegmentError) as error:
+        raise UsageError(str(error)) from None
+    sys.stdout.write(f"{told}\n")
 
 
 def _train(_arguments: argparse.Namespace, paths: Paths) -> None:

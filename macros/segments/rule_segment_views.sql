@@ -21,17 +21,25 @@
         {%- endfor -%}
         {%- for rule in rules_in_force() -%}
             {%- set name = "segments." ~ adapter.quote(rule.segment_id) -%}
-            {%- set evidence = [] -%}
-            {%- for column in rule.used_columns if column != "customer_id" -%}
-                {%- do evidence.append(", " ~ adapter.quote(column)) -%}
+            {%- set evidence = {"customer_id": "customer_id"} -%}
+            {%- for column in rule.used_columns -%}
+                {%- do evidence.update({column: column}) -%}
             {%- endfor -%}
             {%- for measure in rule.measures -%}
-                {%- do evidence.append(
-                    ", " ~ measure.name ~ " as " ~ adapter.quote(measure.label)
-                ) -%}
+                {#- times_bought(category = 'Tools', days = 90): times_bought_category_tools_days_90 -#}
+                {%- set words = modules.re.sub("[^a-z0-9]+", "_", measure.label | lower) -%}
+                {%- set alias = words.strip("_") -%}
+                {%- if alias in evidence -%}
+                    {%- set alias = alias ~ "_" ~ measure.name -%}
+                {%- endif -%}
+                {%- do evidence.update({alias: measure.name}) -%}
+            {%- endfor -%}
+            {%- set columns = [] -%}
+            {%- for alias, column in evidence.items() -%}
+                {%- do columns.append(column ~ " as " ~ adapter.quote(alias)) -%}
             {%- endfor -%}
             {%- do statements.append(
-                "create view " ~ name ~ " as select customer_id" ~ evidence | join
+                "create view " ~ name ~ " as select " ~ columns | join(", ")
                 ~ " from " ~ ref('rule_inputs') ~ " where " ~ rule.expression
             ) -%}
             {%- set words = [rule.title, "Rule: " ~ rule.rule] -%}

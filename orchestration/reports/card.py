@@ -94,10 +94,14 @@ def card(serving: Path, customer: str) -> str:
     """
     with duckdb.connect(str(serving), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        return "\n".join(_lines(connection, _present_id(connection, customer)))
+        return "\n".join(_lines(connection, present_id(connection, customer)))
 
 
-def _present_id(connection: duckdb.DuckDBPyConnection, customer: str) -> str:
+def present_id(connection: duckdb.DuckDBPyConnection, customer: str) -> str:
+    """The id that a customer bears today, by any that it ever had.
+
+    Raises UnknownCustomerError when nobody bears it.
+    """
     rows = connection.execute(
         """
         select customer_id from marts.customers where customer_id = $1
@@ -129,6 +133,7 @@ def _lines(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str
             yield section
             yield from (f"  {_words(name)}: {_told(known[name])}" for name in told)
     yield from _next_message(connection, customer)
+    yield from _segments(connection, customer)
     yield from _reasons(connection, customer)
     yield from _conflicts(connection, customer)
     yield from _story(connection, customer)
@@ -155,6 +160,14 @@ def _next_message(connection: duckdb.DuckDBPyConnection, customer: str) -> Itera
         for product, reason in zip(products, product_reasons, strict=True):
             yield f"  shows {product}: {reason}"
         yield from (f"  because: {reason}" for reason in reasons)
+def _segments(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:
+    rows = connection.execute(
+        "select segment_id from segments.memberships where customer_id = ? order by segment_id",
+        [customer],
+    ).fetchall()
+    if rows:
+        yield "Segments"
+    yield from (f"  {_words(segment)}" for (segment,) in rows)
 
 
 def _reasons(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:

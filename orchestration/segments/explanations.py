@@ -27,7 +27,7 @@ def explain_segment_view(view_sql: str) -> str:
     """The conditions of a segment, from its view as DuckDB keeps it, as JSON.
 
     `steps` is the view's SQL before `final`, `source` the relation that `final` reads; `value`,
-    `threshold` and `passed` of each condition are SQL over that relation, `passed` never NULL.
+    `threshold_sql` and `passed` of each condition are SQL over that relation, `passed` never NULL.
     """
     view = view_sql.split(" AS ", maxsplit=1)[0]
     start = view_sql.rfind(_FINAL)
@@ -68,7 +68,7 @@ def _told(condition: exp.Expression) -> dict[str, str | None]:
     return {
         "condition": _in_words(condition),
         "value": value,
-        "threshold": threshold,
+        "threshold_sql": threshold,
         "passed": f"coalesce({_sql(condition)}, false)",
     }
 

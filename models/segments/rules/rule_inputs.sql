@@ -9,10 +9,7 @@
 {%- for segment in segment_models() -%}
     {%- do ref('seg_' ~ segment) -%}
 {%- endfor -%}
-{%- set sources = {
-    'order_lines': ref('order_lines'),
-    'timeline': ref('timeline')
-} -%}
+{%- set sources = measure_sources() -%}
 {%- set columns = [] -%}
 {%- set measures = {} -%}
 {%- set segments = [] -%}
@@ -43,15 +40,39 @@ with customers as (
 ),
 {%- for source in used_sources %}
 
+{{ source }} as (
+
+    {{ sources[source] }}
+
+),
+{%- set own = measures | selectattr('source', 'equalto', source) | list %}
+{%- if source == 'order_lines' %}
+
+-- An order counts once, however many of its lines are meant.
+order_parts as (
+
+    select
+        customer_id,
+        order_id,
+        ordered_at,
+        ordered_on
+        {%- for measure in own %},
+        {{ measure.step }} as {{ measure.name }}
+        {%- endfor %}
+    from order_lines
+    group by customer_id, order_id, ordered_at, ordered_on
+
+),
+{%- endif %}
+
 measures_of_{{ source }} as (
 
     select
         customer_id
-        {%- for measure in measures if measure.source == source %},
+        {%- for measure in own %},
         {{ measure.aggregate }} as {{ measure.name }}
         {%- endfor %}
-    from {{ sources[source] }}
-    where customer_id is not null
+    from {{ 'order_parts' if source == 'order_lines' else source }}
     group by customer_id
 
 ),

@@ -6,15 +6,9 @@
 {{ config(materialized='table') }}
 -- depends_on: {{ ref('customer_360') }}
 {%- set columns = {} -%}
-{%- set reserved = [] -%}
 {%- if execute -%}
     {%- for column in adapter.get_columns_in_relation(ref('customer_360')) -%}
         {%- do columns.update({column.name: column.dtype}) -%}
-    {%- endfor -%}
-    {%- for node in graph.nodes.values() | sort(attribute='alias') -%}
-        {%- if node.schema == this.schema -%}
-            {%- do reserved.append(node.alias) -%}
-        {%- endif -%}
     {%- endfor -%}
 {%- endif %}
 
@@ -30,51 +24,47 @@ with segment_rules as (
 
 stages as (
 
-    select * from {{ ref('lifecycle_stages') }}
+    select coalesce(list(stage order by stage), []) as names
+    from {{ ref('lifecycle_stages') }}
 
 ),
 
 rfm_segments as (
 
-    select * from {{ ref('rfm_segments') }}
+    select coalesce(list(distinct rfm_segment order by rfm_segment), []) as names
+    from {{ ref('rfm_segments') }}
 
 ),
 
-seed_segments as (
+-- What a rule may name: columns, their values where the list of them is closed, other segments.
+known as (
 
-    select 'lifecycle_' || stage as segment_id
+    select
+        json_object(
+            'as_of', cast({{ as_of() }} as varchar),
+            'columns', cast('{{ columns | tojson }}' as json),
+            'values', {'lifecycle_stage': stages.names, 'rfm_segment': rfm_segments.names},
+            'segments',
+            ['lifecycle_' || name for name in stages.names]
+            || ['rfm_' || name for name in rfm_segments.names]
+            || cast({{ segment_models() }} as varchar [])
+        ) as inputs
     from stages
-    union
-    select 'rfm_' || rfm_segment as segment_id
-    from rfm_segments
-
-),
-
-other_segments as (
-
-    select list(segment_id order by segment_id) as segments
-    from (
-        select segment_id
-        from seed_segments
-        {%- for segment in segment_models() %}
-        union all
-        select '{{ segment }}' as segment_id
-        {%- endfor %}
-    ) as named
+    cross join rfm_segments
 
 ),
 
 asked as (
 
     select
-        to_json(list({
+        list({
             'row_number': line_number,
             'segment_id': segment_id,
             'title': title,
             'rule': rule,
             'valid_from': valid_from,
             'valid_until': valid_until
-        } order by line_number)) as rules
+        } order by line_number) as rules
     from segment_rules
 
 ),
@@ -83,16 +73,10 @@ answered as (
 
     select
         compile_segment_rules(
-            cast(asked.rules as varchar),
-            cast(json_object(
-                'as_of', cast({{ as_of() }} as varchar),
-                'columns', cast('{{ columns | tojson }}' as json),
-                'segments', other_segments.segments,
-                'reserved', cast('{{ reserved | tojson }}' as json)
-            ) as varchar)
+            cast(to_json(coalesce(asked.rules, [])) as varchar), cast(known.inputs as varchar)
         ) as answer
     from asked
-    cross join other_segments
+    cross join known
 
 ),
 
@@ -107,6 +91,7 @@ compiled as (
             "measures": [{
                 "name": "varchar",
                 "source": "varchar",
+                "step": "varchar",
                 "aggregate": "varchar",
                 "type": "varchar",
                 "label": "varchar",
