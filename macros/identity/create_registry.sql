@@ -1,7 +1,8 @@
 {#
     What no rebuild touches: the log of identities, whose rows are those of identity_changes, the
-    tombstones of customers who were erased, and the arms that customers were drawn for. Runs before
-    every build, and stops it when the tombstones could not be compared.
+    tombstones of customers who were erased, the arms that customers were drawn for, who was in
+    which segment, and the sizes of the segments. Runs before every build, and stops it when the
+    tombstones could not be compared.
 #}
 {% macro create_registry() -%}
     {%- if execute -%}
@@ -22,6 +23,15 @@
             "create table if not exists registry.experiment_assignments (experiment_id varchar "
             ~ "not null, customer_id varchar not null, arm varchar not null, stratum varchar, "
             ~ "assigned_at timestamp not null)") -%}
+        {%- do run_query(
+            "create table if not exists registry.membership_spells (segment_id varchar not null, "
+            ~ "customer_id varchar not null, entered_on date not null, left_on date)") -%}
+        {%- do run_query(
+            "create table if not exists registry.segment_sizes (segment_id varchar not null, "
+            ~ "as_of date not null, customer_count bigint not null, "
+            ~ "entered_count bigint not null, left_count bigint not null, share double not null, "
+            ~ "previous_as_of date, previous_count bigint, largest_daily_change double, "
+            ~ "is_unusual boolean not null)") -%}
         {%- set of_another_key = run_query(
             "select count(*) from registry.erased_records where key_check <> "
             ~ erased_record("''")).rows[0][0] -%}

@@ -4,7 +4,8 @@
     everything anew without their records; their rows in raw tables are not touched here.
     What stays is a tombstone: the ids that readers may have kept, and keyed hashes of the names of
     the records, so that none of them comes back with an old file. In the log, identifiers that no
-    other record holds get numbers that mean nothing; the story of the ids can still be told.
+    other record holds get numbers that mean nothing; the story of the ids can still be told. Of
+    the segments that they were in nothing stays.
     Args: customer_ids, any ids that were ever published; erased_at, as text.
 #}
 {% macro erase_customers(customer_ids, erased_at) -%}
@@ -75,6 +76,9 @@
             ~ "where standing.successor_id = again.customer_id") -%}
         {%- do run_query(
             "delete from " ~ source("registry", "experiment_assignments")
+            ~ " where customer_id in (select customer_id from erased_ids)") -%}
+        {%- do run_query(
+            "delete from " ~ source("registry", "membership_spells")
             ~ " where customer_id in (select customer_id from erased_ids)") -%}
         {%- do run_query("commit") -%}
     {%- endif -%}

@@ -21,8 +21,9 @@ order by currency
 """
 
 _SIZES = """
-select segment_id, customer_count
+select segment_id, customer_count, previous_count, largest_daily_change, is_unusual
 from segments.sizes
+where as_of = (select max(as_of) from segments.sizes) and (customer_count > 0 or is_unusual)
 order by segment_id
 """
 
@@ -40,11 +41,13 @@ select string_agg(question || ' (' || answers || ')', ', ' order by question) fr
 
 
 def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str) -> str:
-    """Customers, orders, revenue, people per stage, RFM segment and segment view, step times."""
+    """Customers, orders, revenue, people per stage, RFM segment and segment view, unusual sizes,
+    step times.
+    """
     with duckdb.connect(str(serving), read_only=True) as published:
         [(customers, linked, orders, anonymous)] = published.execute(_TOTALS).fetchall()
         revenue = published.execute(_REVENUE).fetchall()
-        sizes = dict(published.execute(_SIZES).fetchall())
+        segments = published.execute(_SIZES).fetchall()
         [(own_currencies,)] = published.execute(
             _OWN_CURRENCIES, {"reporting_currency": reporting_currency}
         ).fetchall()
@@ -52,6 +55,7 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         [(as_of,)] = published.execute(
             "select value from meta.published where key = 'as_of'"
         ).fetchall()
+    sizes = {name: count for name, count, *_ in segments}
     stages = {name: count for name, count in sizes.items() if name.startswith("lifecycle_")}
     rfm = {name: count for name, count in sizes.items() if name.startswith("rfm_")}
     others = {name: n for name, n in sizes.items() if name not in stages and name not in rfm}
@@ -79,6 +83,11 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         ("Segments", others),
     ):
         lines += ["", title, *(row for item in block.items() for row in _row(*item))]
+    lines += [
+        f"  {name} had {previous:,} members: that is more than {limit:.0%} a day."
+        for name, count, previous, limit, is_unusual in segments
+        if is_unusual
+    ]
     lines += ["", "Steps", *(f"  {name:<30}{took:>16.1f} s" for name, took in seconds.items())]
     return "\n".join(lines)
 

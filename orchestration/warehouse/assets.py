@@ -48,12 +48,14 @@ class Translator(DagsterDbtTranslator):
 
 
 def registry_specs(manifest: Manifest) -> list[dg.AssetSpec]:
-    """The log of identities and the tombstones of the erased: no build makes them anew."""
+    """The log of identities, the tombstones of the erased, who was in which segment and the sizes
+    of the segments: no build makes them anew.
+    """
     return [
         dg.AssetSpec(
             dg.AssetKey([source.schema, source.identifier]),
             description=source.description,
-            group_name="identity",
+            group_name=source.fqn[1],
             owners=["team:data-engineering"],
         )
         for source in manifest.sources.values()

@@ -1,5 +1,5 @@
-"""What outlives every rebuild: the log of identities, the tombstones of erased customers, and the
-arms that customers were drawn for.
+"""What outlives every rebuild: the log of identities, the tombstones of erased customers, the arms
+that customers were drawn for, and who was in which segment.
 
 The schema `registry` of the warehouse holds them; a folder keeps the same as files, from which a
 new warehouse takes them.
@@ -20,20 +20,43 @@ from orchestration.warehouse.lock import build_lock
 _TOMBSTONES = ("erased_records", "erased_customers")
 _ASSIGNMENTS = "experiment_assignments"
 
+# Who entered and left on a day; a day that was recorded anew has no trace of what it replaced.
+_CHANGES_OF_DAY = """
+select segment_id, customer_id, true as has_entered, entered_on as as_of
+from registry.membership_spells
+where entered_on = {day}
+union all
+select segment_id, customer_id, false as has_entered, left_on as as_of
+from registry.membership_spells
+where left_on = {day}
+"""
+
+_SPELLS = """
+with changes as (
+    select
+        *,
+        lead(as_of) over (partition by segment_id, customer_id order by as_of) as changed_on
+    from read_parquet($files)
+)
+select segment_id, customer_id, as_of as entered_on, changed_on as left_on
+from changes
+where has_entered
+"""
+
 
 class ErasureError(Exception):
     """Nobody can be erased now; the message says what to do."""
 
 
 def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Write the log entries that no file holds yet, a file per build; all anew after an erasure.
+    """Write what no file holds yet: a file of the log per build, of the segments per recorded day.
 
     The arms that customers were drawn for are one file, written anew when there are more or fewer.
-    The tombstones of customers are written last: as long as they are not there, all is written
-    again.
+    After an erasure the log is written anew, and the erased are taken out of the other files. The
+    tombstones of customers are written last: as long as they are not there, all is done again.
     """
     folder.mkdir(exist_ok=True)
-    for draft in folder.glob(".*.parquet"):
+    for draft in folder.rglob(".*.parquet"):
         draft.unlink()
     [(erased,)] = warehouse.execute("select count(*) from registry.erased_customers").fetchall()
     is_new = erased > _rows(warehouse, folder / "erased_customers.parquet")
@@ -41,6 +64,7 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
         _write(warehouse, "registry.erased_records", folder / "erased_records.parquet")
         for file in _log_files(folder):
             file.unlink()
+        _forget_members(warehouse, folder)
     saved = _log_files(folder)
     since = int(saved[-1].stem) if saved else 0
     [(last,)] = warehouse.execute("select max(build_number) from registry.identity_log").fetchall()
@@ -53,6 +77,7 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
     [(drawn,)] = warehouse.execute(f"select count(*) from registry.{_ASSIGNMENTS}").fetchall()
     if is_new or drawn != _rows(warehouse, folder / f"{_ASSIGNMENTS}.parquet"):
         _write(warehouse, f"registry.{_ASSIGNMENTS}", folder / f"{_ASSIGNMENTS}.parquet")
+    _save_memberships(warehouse, folder)
     if is_new:
         _write(warehouse, "registry.erased_customers", folder / "erased_customers.parquet")
 
@@ -61,10 +86,15 @@ def restore_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None
     """Give a new warehouse what the files hold, and one from before an erasure its tombstones.
 
     The log of such a backup still has the hashes of the erased: that of the files takes its place.
+    So does what they know of the segments, also when they have recorded a later day.
     """
-    if _has_table(warehouse, "identity_log") and not _lacks_tombstones(warehouse, folder):
-        return
     warehouse.execute("create schema if not exists registry")
+    lacks_tombstones = _lacks_tombstones(warehouse, folder)
+    days = _saved_days(folder)
+    if days and (lacks_tombstones or days[-1] > _last_recorded_day(warehouse)):
+        _restore_memberships(warehouse, folder, days)
+    if _has_table(warehouse, "identity_log") and not lacks_tombstones:
+        return
     whole = {table: [folder / f"{table}.parquet"] for table in (*_TOMBSTONES, _ASSIGNMENTS)}
     for table, files in {"identity_log": _log_files(folder), **whole}.items():
         names = [str(file) for file in files if file.exists()]
@@ -73,6 +103,65 @@ def restore_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None
                 f"create or replace table registry.{table} as from read_parquet($files)",
                 {"files": names},
             )
+
+
+def _save_memberships(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write the days since the last saved one, and that one too: it may have been recorded anew."""
+    saved = _saved_days(folder)
+    days = warehouse.execute(
+        "select distinct as_of::varchar as day from registry.segment_sizes "
+        "where day >= $since order by day",
+        {"since": saved[-1] if saved else ""},
+    ).fetchall()
+    for (day,) in days:
+        changes = f"({_CHANGES_OF_DAY.format(day=f'date {quote_text(day)}')})"
+        sizes = f"(from registry.segment_sizes where as_of = date {quote_text(day)})"
+        # The sizes say that the day is saved, so they come last.
+        _write(warehouse, changes, folder / "memberships" / f"{day}.parquet")
+        _write(warehouse, sizes, folder / "segment_sizes" / f"{day}.parquet")
+
+
+def _restore_memberships(
+    warehouse: duckdb.DuckDBPyConnection, folder: Path, days: Sequence[str]
+) -> None:
+    for table, part, query in (
+        ("membership_spells", "memberships", _SPELLS),
+        ("segment_sizes", "segment_sizes", "from read_parquet($files)"),
+    ):
+        files = [str(folder / part / f"{day}.parquet") for day in days]
+        warehouse.execute(f"create or replace table registry.{table} as {query}", {"files": files})
+
+
+def _forget_members(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write the files anew that name customers who were erased."""
+    files = [str(file) for file in folder.glob("memberships/*.parquet")]
+    if not files:
+        return
+    named = warehouse.execute(
+        "select distinct filename from read_parquet($files, filename = true) "
+        "semi join registry.erased_customers using (customer_id)",
+        {"files": files},
+    ).fetchall()
+    for (file,) in named:
+        others = (
+            f"(from read_parquet({quote_text(file)}) "
+            "anti join registry.erased_customers using (customer_id))"
+        )
+        _write(warehouse, others, Path(file))
+
+
+def _saved_days(folder: Path) -> list[str]:
+    return sorted(file.stem for file in folder.glob("segment_sizes/[0-9]*.parquet"))
+
+
+def _last_recorded_day(warehouse: duckdb.DuckDBPyConnection) -> str:
+    """The last day of which the warehouse knows who was in which segment; "" when there is none."""
+    if not _has_table(warehouse, "segment_sizes"):
+        return ""
+    [(day,)] = warehouse.execute(
+        "select max(as_of)::varchar from registry.segment_sizes"
+    ).fetchall()
+    return day or ""
 
 
 def _lacks_tombstones(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> bool:
@@ -171,6 +260,7 @@ def _rows(warehouse: duckdb.DuckDBPyConnection, file: Path) -> int:
 
 def _write(warehouse: duckdb.DuckDBPyConnection, relation: str, file: Path) -> None:
     """Whole or not at all, should the process end."""
+    file.parent.mkdir(exist_ok=True)
     draft = file.with_name(f".{file.name}")
     warehouse.execute(
         f"copy (from {relation}) to {quote_text(str(draft))} (format parquet, compression zstd)"

@@ -286,16 +286,22 @@ def test_readers_see_every_mart_and_segment(demo: Paths) -> None:
             "where table_schema in ('marts', 'segments', 'audiences') order by 1"
         )
         assert published.execute(names).fetchall() == warehouse.execute(names).fetchall()
-        views = published.execute(
-            "select view_name from duckdb_views() where schema_name = 'segments' order by 1"
-        ).fetchall()
-        for stage in ("potential", "new", "active", "at_risk", "inactive", "lost", "reactivated"):
-            assert (f"lifecycle_{stage}",) in views
+        views = {
+            name
+            for (name,) in published.execute(
+                "select view_name from duckdb_views() where schema_name = 'segments'"
+            ).fetchall()
+        }
+        segments = published.execute("select segment_id from segments.catalog").fetchall()
         memberships = dict(
             published.execute(
                 "select segment_id, count(*) from segments.memberships group by 1"
             ).fetchall()
         )
-        for (view,) in views:
-            [(rows,)] = published.execute(f'select count(*) from segments."{view}"').fetchall()
-            assert rows == memberships.get(view, 0), view
+        for (segment,) in segments:
+            assert segment in views
+            [(rows,)] = published.execute(f'select count(*) from segments."{segment}"').fetchall()
+            assert rows == memberships.get(segment, 0), segment
+        for stage in ("potential", "new", "active", "at_risk", "inactive", "lost", "reactivated"):
+            assert (f"lifecycle_{stage}",) in segments
+        assert {(segment,) for segment in memberships} <= set(segments)

@@ -184,7 +184,8 @@ def test_a_lost_warehouse_does_not_lose_what_old_ids_mean(tmp_path: Path) -> Non
                 "create schema if not exists registry; create table if not exists "
                 "registry.identity_log (build_number bigint, to_customer_id varchar); "
                 "create table if not exists registry.erased_customers (customer_id varchar); "
-                "create table if not exists registry.experiment_assignments (customer_id varchar)"
+                "create table if not exists registry.experiment_assignments (customer_id varchar); "
+                "create table if not exists registry.segment_sizes (as_of date)"
             )
             warehouse.execute(
                 "insert into registry.identity_log select $number, 'c' || $number where not exists "
