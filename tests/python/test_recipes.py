@@ -244,10 +244,48 @@ def test_categories_run_from_wide_to_narrow(grocer: Landing) -> None:
     """) == [("Grocery > Fruit - Shelf Stable > Apple Sauce", "Private 69")]
 
 
-# Both real data sets against the contract
+# The real e-mail test of Hillstrom
 
 
-@pytest.fixture(params=["shop", "grocer"])
+@pytest.fixture(scope="module")
+def mails(tmp_path_factory: pytest.TempPathFactory) -> Landing:
+    return land_real_data("hillstrom", tmp_path_factory)
+
+
+def test_every_customer_has_the_arm_that_was_drawn(mails: Landing) -> None:
+    assert mails.rows("""
+        select attributes.value, count(distinct account_id), count(messages.message_id)
+        from attributes
+        left join messages on attributes.account_id = messages.contact_id
+        where attribute = 'experiment:hillstrom_mail'
+        group by 1
+        order by 1
+    """) == [("mens_mail", 21_307, 21_307), ("no_mail", 21_306, 0), ("womens_mail", 21_387, 21_387)]
+
+
+def test_outcomes_come_within_two_weeks_and_history_before(mails: Landing) -> None:
+    after = "interval 0 day and interval 14 day"
+    sent = "(select min(started_at) from campaigns)"
+    assert mails.value(
+        f"select count(*) from web_events where occurred_at - {sent} between {after}"
+    ) == mails.value("select sum(visit) from input_hillstrom")
+    assert mails.rows(f"""
+        select ordered_at > {sent}, count(*), sum(net_amount)
+        from orders inner join order_lines using (order_id)
+        group by 1
+        order by 1
+    """) == mails.rows("""
+        select false, count(*), sum(history::decimal(18, 4)) from input_hillstrom
+        union all
+        select true, sum(conversion), sum(spend::decimal(18, 4)) from input_hillstrom
+        order by 1
+    """)
+
+
+# All real data sets against the contract
+
+
+@pytest.fixture(params=["shop", "grocer", "mails"])
 def real(request: pytest.FixtureRequest) -> Landing:
     landing: Landing = request.getfixturevalue(request.param)
     return landing
