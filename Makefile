@@ -7,7 +7,8 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain explain-segment card train ui bench test lint clean setup
+.PHONY: help demo build recipe query explain explain-segment card rules train ui bench test lint \
+	clean setup
 .DEFAULT_GOAL := help
 
 help: ## Say what each command does
@@ -46,6 +47,9 @@ explain-segment: setup ## Say why a customer is in a segment or not (WHO=custome
 
 card: setup ## Show all that is known of one customer, with reasons (WHO=customer)
 	@$(RUN) card "$(WHO)"
+
+rules: setup ## Check the rules of segments in seconds, without a build (AS_OF=2026-06-30)
+	@$(RUN) rules $(if $(AS_OF),--as-of $(AS_OF))
 
 train: setup ## Learn the linkage model anew from the customers of the last build
 	@$(RUN) train

@@ -6,8 +6,8 @@ from the tree of the rule alone, bound by DuckDB before it is accepted.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
@@ -31,6 +31,8 @@ from orchestration.segments.values import text_sql
 
 # Characters of SQL, the rules that a rule asks for included.
 MAX_COMPILED = 20_000
+# Rules that ask for rules that ask for rules ...
+MAX_LEVELS = 20
 
 _SEGMENT_ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
 # The views of names in seeds are dropped and made by a hook of memberships.
@@ -52,6 +54,7 @@ class Rule:
     conditions: list[Condition] = field(default_factory=list)
     asks_for: list[str] = field(default_factory=list)
     used: Used = field(default_factory=Used)
+    levels: int = 1
     expression: str | None = None
     explained: list[dict[str, str | None]] = field(default_factory=list)
 
@@ -82,7 +85,8 @@ def compile_rules(
     """What came of each row, in their order. `inputs` says the day, columns and segments."""
     as_of = date.fromisoformat(inputs["as_of"])
     columns = {name.lower(): str(kind).upper() for name, kind in inputs["columns"].items()}
-    book = _Book(as_of, columns, set(inputs["segments"]), inputs.get("values") or {})
+    segments, known_values = set(inputs["segments"]), inputs.get("values") or {}
+    book = _Book(as_of, columns, segments, known_values, _reserved_names())
     rules = [
         Rule(str(row.get("segment_id") or ""), int(row["row_number"]), str(row.get("rule") or ""))
         for row in rows
@@ -94,15 +98,15 @@ def compile_rules(
             if rule.status != "expired":
                 rule.conditions = read_rule(rule.text, _HELPERS)
                 rule.asks_for = list(_asked(rule.conditions))
-    with _checker(columns) as checker:
-        for rule in book.in_order():
-            with _refusing(rule):
-                book.compile(rule)
-                _bind(checker, rule)
+    for rule in book.in_order():
+        with _refusing(rule):
+            book.compile(rule)
+    with closing(_Checker(columns)) as checker:
+        checker.check([rule for rule in rules if rule.expression and rule.status != "refused"])
     return [rule.as_result() for rule in rules]
 
 
-def reserved_names() -> set[str]:
+def _reserved_names() -> set[str]:
     """What stands in the schema segments beside the segments: no rule may take its name."""
     models = (PROJECT / "models" / "segments").rglob("*.sql")
     return {file.stem for file in models if not file.stem.startswith("seg_")}
@@ -116,6 +120,7 @@ class _Book:
     columns: dict[str, str]
     segments: set[str]
     known_values: dict[str, list[str]]
+    reserved: set[str]
     rules: dict[str, Rule] = field(default_factory=dict)
 
     def enter(self, rule: Rule) -> None:
@@ -130,7 +135,7 @@ class _Book:
             raise RuleError(f"{name} begins like the segments that are made from seeds")
         if name in self.segments:
             raise RuleError(f"{name} is a segment in SQL already")
-        if name in reserved_names():
+        if name in self.reserved:
             raise RuleError(f"{name} is the name of a table in the schema segments")
         if name in self.rules:
             raise RuleError(f"{name} stands in line {self.rules[name].row_number} already")
@@ -158,6 +163,10 @@ class _Book:
 
     def compile(self, rule: Rule) -> None:
         """Write the SQL of a rule and of each of its conditions."""
+        asked = [self.rules[name].levels for name in rule.asks_for if name in self.rules]
+        rule.levels += max(asked, default=0)
+        if rule.levels > MAX_LEVELS:
+            raise RuleError(f"it asks for rules that ask for others, over {MAX_LEVELS} levels")
         parts = []
         for condition in rule.conditions:
             scope = Scope(
@@ -279,42 +288,48 @@ def _asked(conditions: list[Condition]) -> Iterator[str]:
                 yield str(node.expressions[0].this)
 
 
-@contextmanager
-def _checker(columns: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with one customer of whom nothing is known, to try the SQL of rules on."""
-    with duckdb.connect(config={"threads": 1, "enable_external_access": False}) as checker:
-        inputs = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        checker.execute(f"create table rule_inputs ({inputs}, segment_ids varchar[])")
-        checker.execute("insert into rule_inputs (segment_ids) values (null)")
+class _Checker:
+    """A database without rows, which the SQL of rules is tried on before it is accepted."""
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self._types = {**columns, "segment_ids": "VARCHAR[]"}
+        self._database = duckdb.connect(config={"threads": 1, "enable_external_access": False})
         for source, filters in measures.SOURCES.items():
             read = {**filters, **measures.READ[source]}
             own = ", ".join(f"{name} {kind}" for name, kind in read.items())
-            checker.execute(f"create table {source} ({own})")
-        yield checker
+            self._database.execute(f"create table {source} ({own})")
 
+    def check(self, rules: Sequence[Rule]) -> None:
+        """Let DuckDB read the SQL of all rules at once, of each alone if it refuses one."""
+        try:
+            self._read(rules)
+        except duckdb.Error as error:
+            if len(rules) == 1:
+                rules[0].refuse(f"DuckDB refuses it: {str(error).splitlines()[0]}")
+            else:
+                for rule in rules:
+                    self.check([rule])
 
-def _bind(checker: duckdb.DuckDBPyConnection, rule: Rule) -> None:
-    """Let DuckDB read the SQL of a rule: the last check, which nothing should fail."""
-    try:
-        for measure in rule.used.measures.values():
-            _bind_measure(checker, measure)
-        typed = "".join(
-            f", cast(null as {one.type}) as {one.name}" for one in rule.used.measures.values()
-        )
-        told = ", ".join(f"{part['value']}, {part['passed']}" for part in rule.explained)
-        [row] = checker.execute(
-            f"select {rule.expression}, {told} from (select *{typed} from rule_inputs)"
-        ).fetchall()
-    except duckdb.Error as error:
-        raise RuleError(f"DuckDB refuses it: {str(error).splitlines()[0]}") from None
-    if not isinstance(row[0], bool):
-        raise RuleError("the rule is no condition")
+    def _read(self, rules: Sequence[Rule]) -> None:
+        asked = {name: one for rule in rules for name, one in rule.used.measures.items()}
+        for source in measures.SOURCES:
+            self._read_measures(source, [one for one in asked.values() if one.source == source])
+        types = self._types | {name: measure.type for name, measure in asked.items()}
+        unknown = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in types.items())
+        told = [str(rule.expression) for rule in rules]
+        for rule in rules:
+            told += [f"{part['value']}, {part['passed']}" for part in rule.explained]
+        if told:
+            self._database.execute(f"select {', '.join(told)} from (select {unknown})")
 
+    def _read_measures(self, source: str, asked: list[Measure]) -> None:
+        steps = "".join(f", {one.step} as {one.name}" for one in asked if one.step)
+        if steps:
+            keys = "customer_id, order_id, ordered_at, ordered_on"
+            source = f"(select {keys}{steps} from {source} group by {keys})"
+        told = "".join(f", cast({one.aggregate} as {one.type})" for one in asked)
+        self._database.execute(f"select customer_id{told} from {source} group by customer_id")
 
-def _bind_measure(checker: duckdb.DuckDBPyConnection, measure: Measure) -> None:
-    source = measure.source
-    if measure.step:
-        keys = "customer_id, order_id, ordered_at, ordered_on"
-        step = f"{measure.step} as {measure.name}"
-        source = f"(select {keys}, {step} from {source} group by {keys})"
-    checker.execute(f"select cast({measure.aggregate} as {measure.type}) from {source}").fetchall()
+    def close(self) -> None:
+        """Give its memory back."""
+        self._database.close()
