@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     ui.set_defaults(command=_ui)
     bench = commands.add_parser("bench", help="run a benchmark")
     bench.add_argument("name")
-    bench.add_argument("--size", type=int, help="persons of the build, ties of the identity, customers of the segments")
+    bench.add_argument("--size", type=int, help="how much of it: persons, ties, customers")
     bench.set_defaults(command=_bench)
     contract = commands.add_parser("contract", help="write docs/data_contract.md anew")
     contract.set_defaults(command=_contract)

@@ -211,7 +211,7 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     return {
         "customers": f"{customers:,}",
         "rules": f"{asked.told['rules']}",
-        "members": f"{asked.told['members']:,}, {asked.told['differences']} differ",
+        "members": f"{asked.told['members']:,}, {_same(asked.told['differences'])}",
         "rules compiled": f"{seconds['rules']:.2f} s",
         "what they ask for": f"{seconds['rule_inputs']:.2f} s",
         "memberships and a view for each": f"{seconds['rule_memberships']:.2f} s",
@@ -223,6 +223,10 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
         "why one customer is in one segment": f"{asked.told['customer']:.2f} s",
         "why everybody is in one segment": f"{asked.told['segment']:.2f} s",
     }
+
+
+def _same(differences: int) -> str:
+    return f"others of {differences} rules" if differences else "of all rules the same"
 
 
 def _rules() -> list[list[_Condition]]:

@@ -42,15 +42,12 @@ def explain_segment(serving: Path, customer: str, segment: str) -> str:
     return "\n".join(lines)
 
 
-def _without_conditions(
-    connection: duckdb.DuckDBPyConnection, customer: str, segment: str
-) -> str:
+def _without_conditions(connection: duckdb.DuckDBPyConnection, customer: str, segment: str) -> str:
     known = connection.execute("select distinct segment_id from segments.explanations").fetchall()
     names = [name for (name,) in known]
     if segment in names:
         return f"{customer} is in no segment: asked to be forgotten"
     near = get_close_matches(segment, names, n=3)
     raise UnknownSegmentError(
-        f"there is no segment {segment!r}"
-        + (f"; did you mean {', '.join(near)}?" if near else "")
+        f"there is no segment {segment!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
     )

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 _FINAL = "final AS (SELECT "
 # DuckDB keeps `interval 7 day` as a function of a cast number, and a date as a cast text.
-_INTERVAL = re.compile(r"to_(\w+?)s\(CAST\(trunc\(CAST\((\d+) AS DOUBLE\)\) AS INT(?:EGER)?\)\)", re.I)
+_INTERVAL = re.compile(r"TO_(DAY|MONTH|YEAR)S\(CAST\(TRUNC\(CAST\((\d+) AS DOUBLE\)\) AS INT\)\)")
 _LITERAL = re.compile(r"CAST\(('[^']*') AS (DATE|TIMESTAMP)\)")
 
 
@@ -33,7 +34,11 @@ def explain_segment_view(view_sql: str) -> str:
     start = view_sql.rfind(_FINAL)
     if start < 0:
         raise ShapeError(f"{view}: no step `final`")
-    final = sqlglot.parse_one(f"with {view_sql[start:]}", read="duckdb").find(exp.CTE)
+    try:
+        tree = sqlglot.parse_one(f"with {view_sql[start:]}", read="duckdb")
+    except SqlglotError:
+        raise ShapeError(f"{view}: `final` cannot be read") from None
+    final = tree.find(exp.CTE)
     query = final.this if final else None
     source = query.find(exp.Table) if query else None
     if (
@@ -54,7 +59,7 @@ def explain_segment_view(view_sql: str) -> str:
     )
 
 
-def _conjuncts(condition: exp.Expression) -> Iterator[exp.Expression]:
+def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
     condition = condition.unnest()
     if isinstance(condition, exp.And):
         yield from _conjuncts(condition.left)
@@ -63,7 +68,7 @@ def _conjuncts(condition: exp.Expression) -> Iterator[exp.Expression]:
         yield condition
 
 
-def _told(condition: exp.Expression) -> dict[str, str | None]:
+def _told(condition: exp.Expr) -> dict[str, str | None]:
     value, threshold = _sides(condition)
     return {
         "condition": _in_words(condition),
@@ -73,7 +78,7 @@ def _told(condition: exp.Expression) -> dict[str, str | None]:
     }
 
 
-def _sides(condition: exp.Expression) -> tuple[str, str]:
+def _sides(condition: exp.Expr) -> tuple[str, str]:
     """The customer's value and what it is compared with, both as SQL that gives text."""
     negated = isinstance(condition, exp.Not)
     asked = condition.this.unnest() if negated else condition
@@ -90,26 +95,36 @@ def _sides(condition: exp.Expression) -> tuple[str, str]:
     if isinstance(asked, exp.Is):
         return _text(asked.this), _quoted("a value" if negated else "no value")
     if isinstance(asked, exp.Or):
-        columns = dict.fromkeys(column.sql("duckdb") for column in asked.find_all(exp.Column))
+        columns = {_sql(column): column for column in asked.find_all(exp.Column, bfs=False)}
         values = [
-            f"{_quoted(f'{name} ')} || coalesce(cast({name} as varchar), 'NULL')"
-            for name in columns
+            f"{_quoted(f'{_in_words(column)} ')} || coalesce({_text(column)}, 'NULL')"
+            for column in columns.values()
         ]
         return f"concat_ws(', ', {', '.join(values)})", "null"
     return _text(asked), _quoted("false" if negated else "true")
 
 
-def _sql(expression: exp.Expression) -> str:
+def _sql(expression: exp.Expr) -> str:
     return expression.sql("duckdb")
 
 
-def _text(expression: exp.Expression) -> str:
+def _text(expression: exp.Expr) -> str:
     return f"cast({_sql(expression)} as varchar)"
 
 
-def _in_words(expression: exp.Expression) -> str:
-    text = expression.unnest().sql("duckdb", normalize_functions=False)
-    text = _INTERVAL.sub(r"interval \2 \1", text)
+def _in_words(expression: exp.Expr) -> str:
+    """The condition as people read it; a limit of the seed by its name, which stands last in it."""
+    words = expression.unnest().copy()
+    for subquery in list(words.find_all(exp.Subquery)):
+        *_, name = subquery.find_all(exp.Literal)
+        subquery.replace(exp.column(name.this))
+    for identifier in words.find_all(exp.Identifier):
+        identifier.set("quoted", False)
+    if isinstance(words, exp.Not) and isinstance(words.this, exp.Is):
+        text = f"{_sql(words.this.this)} IS NOT NULL"
+    else:
+        text = _sql(words)
+    text = _INTERVAL.sub(lambda match: f"interval {match[2]} {match[1].lower()}", text)
     return _LITERAL.sub(lambda match: f"{match[2].lower()} {match[1]}", text)
 
 

@@ -1,4 +1,4 @@
-"""The compiler of rules as a SQL function, which models/segments/rules call."""
+"""The compiler of rules and the reader of views as SQL functions, for models/segments/rules."""
 
 import json
 
@@ -6,6 +6,7 @@ import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb.sqltypes import VARCHAR
 
+from orchestration.segments.explanations import explain_segment_view
 from orchestration.segments.rules import compile_rules
 
 
@@ -18,10 +19,11 @@ class Plugin(BasePlugin):
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection the function that compiles rules."""
+    """Give a connection the functions that models call, by name."""
     connection.create_function(
         "compile_segment_rules", compile_segment_rules, [VARCHAR, VARCHAR], VARCHAR
     )
+    connection.create_function("explain_segment_view", explain_segment_view, [VARCHAR], VARCHAR)
 
 
 def compile_segment_rules(rules: str, inputs: str) -> str:

@@ -10,6 +10,7 @@ from orchestration.benchmarks import (
     growth,
     identity,
     linkage,
+    segments,
     timeline,
     truth,
 )
@@ -47,6 +48,15 @@ def test_the_timeline_benchmark_prints_all_its_figures(tmp_path: Path) -> None:
         figures = timeline.run(30_000, quiet)
     assert figures["rows"] == "30,000"
     for value in list(figures.values())[1:]:
+        assert float(value.split()[0]) > 0
+
+
+def test_the_segments_benchmark_finds_the_same_members_as_the_statement(tmp_path: Path) -> None:
+    with data_folder(Paths(tmp_path)):
+        figures = segments.run(2_000, quiet)
+    assert figures["rules"] == f"{segments.RULES}"
+    assert figures["members"].endswith(", of all rules the same")
+    for value in list(figures.values())[3:]:
         assert float(value.split()[0]) > 0
 
 

@@ -32,19 +32,19 @@ rule_inputs as (
 
 stages as (
 
-    select unnest(cast({{ known.stages }} as varchar [])) as stage
+    select unnest(cast([{{ known.stages }}] as varchar[])) as stage
 
 ),
 
 rfm_segments as (
 
-    select unnest(cast({{ known.rfm_segments }} as varchar [])) as rfm_segment
+    select unnest(cast([{{ known.rfm_segments }}] as varchar[])) as rfm_segment
 
 ),
 
 rules as (
 
-    select unnest(cast({{ rules | map(attribute='segment_id') | list }} as varchar [])) as segment_id
+    select unnest(cast([{{ known.rules }}] as varchar[])) as segment_id
 
 ),
 
@@ -55,26 +55,17 @@ asked as (
         rule_inputs.customer_id,
         unnest(
             case rules.segment_id
+                when '' then {{ condition_list([]) }}
                 {%- for rule in rules %}
                 when '{{ rule.segment_id }}' then {{ condition_list(rule.conditions) }}
                 {%- endfor %}
-                else cast(
-                    [] as struct(
-                        condition_number integer,
-                        condition varchar,
-                        value varchar,
-                        threshold varchar,
-                        passed boolean
-                    ) []
-                )
             end
         ) as told
     from rule_inputs
     cross join rules
     {%- for segment in known.models %}
     union all
-    select *
-    from (
+    select * from (
         {{ segment.steps }}
         select
             '{{ segment.segment_id }}' as segment_id,
@@ -89,13 +80,13 @@ asked as (
 final as (
 
     select
-        segment_id,
-        customer_id,
-        told.condition_number,
-        told.condition,
-        told.value,
-        told.threshold,
-        told.passed
+        asked.segment_id,
+        asked.customer_id,
+        asked.told.condition_number,
+        asked.told.condition,
+        asked.told.value,
+        asked.told.threshold,
+        asked.told.passed
     from asked
     union all
     select

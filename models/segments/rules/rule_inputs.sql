@@ -10,7 +10,7 @@
     {%- do ref('seg_' ~ segment) -%}
 {%- endfor -%}
 {%- set sources = measure_sources() -%}
-{%- set columns = [] -%}
+{%- set columns = ['customer_id'] -%}
 {%- set measures = {} -%}
 {%- set segments = [] -%}
 {%- for rule in rules_in_force() -%}
@@ -29,11 +29,7 @@
 
 with customers as (
 
-    select
-        customer_id
-        {%- for column in columns | sort if column != 'customer_id' %},
-        {{ adapter.quote(column) }}
-        {%- endfor %}
+    select {{ columns | join(', ') }}
     from {{ ref('customer_360') }}
     where erasure_requested_at is null
 
@@ -77,31 +73,23 @@ measures_of_{{ source }} as (
 
 ),
 {%- endfor %}
-{%- if segments %}
 
 members as (
-    {% for segment in segments | sort %}
-    {%- if segment.startswith('lifecycle_') %}
+
     select
-        '{{ segment }}' as segment_id,
-        customer_id
-    from {{ ref('customer_lifecycle') }}
-    where stage = '{{ segment.removeprefix("lifecycle_") }}'
-    {%- elif segment.startswith('rfm_') %}
-    select
-        '{{ segment }}' as segment_id,
-        customer_id
-    from {{ ref('customers') }}
-    where rfm_segment = '{{ segment.removeprefix("rfm_") }}'
-    {%- else %}
-    select
-        '{{ segment }}' as segment_id,
-        customer_id
-    from {{ ref('seg_' ~ segment) }}
-    {%- endif %}
-    {%- if not loop.last %}
+        cast(null as varchar) as segment_id,
+        cast(null as varchar) as customer_id
+    where false
+    {%- for segment in segments | sort %}
+    {%- set kind, _, name = segment.partition('_') %}
     union all
-    {%- endif %}
+    select
+        '{{ segment }}' as segment_id,
+        customer_id
+    from {{ {
+        'lifecycle': ref('customer_lifecycle') ~ " where stage = '" ~ name ~ "'",
+        'rfm': ref('customers') ~ " where rfm_segment = '" ~ name ~ "'"
+    }[kind] or ref('seg_' ~ segment) }}
     {%- endfor %}
 
 ),
@@ -115,34 +103,24 @@ segment_lists as (
     group by customer_id
 
 ),
-{%- endif %}
 
 final as (
 
     select
         customers.*
         {%- for measure in measures %},
-        {%- if measure.default is none %}
-        measures_of_{{ measure.source }}.{{ measure.name }}
-        {%- else %}
-        coalesce(measures_of_{{ measure.source }}.{{ measure.name }}, {{ measure.default }})
-            as {{ measure.name }}
-        {%- endif %}
+        coalesce(
+            measures_of_{{ measure.source }}.{{ measure.name }}, {{ measure.default or 'null' }}
+        ) as {{ measure.name }}
         {%- endfor %},
-        {%- if segments %}
-        coalesce(segment_lists.segment_ids, cast([] as varchar [])) as segment_ids
-        {%- else %}
-        cast([] as varchar []) as segment_ids
-        {%- endif %}
+        coalesce(segment_lists.segment_ids, cast([] as varchar[])) as segment_ids
     from customers
     {%- for source in used_sources %}
     left join
         measures_of_{{ source }}
         on customers.customer_id = measures_of_{{ source }}.customer_id
     {%- endfor %}
-    {%- if segments %}
     left join segment_lists on customers.customer_id = segment_lists.customer_id
-    {%- endif %}
 
 )
 

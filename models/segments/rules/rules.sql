@@ -4,13 +4,6 @@
     compiled in one call (orchestration/segments), since they may ask for each other.
 #}
 {{ config(materialized='table') }}
--- depends_on: {{ ref('customer_360') }}
-{%- set columns = {} -%}
-{%- if execute -%}
-    {%- for column in adapter.get_columns_in_relation(ref('customer_360')) -%}
-        {%- do columns.update({column.name: column.dtype}) -%}
-    {%- endfor -%}
-{%- endif %}
 
 with segment_rules as (
 
@@ -24,14 +17,19 @@ with segment_rules as (
 
 stages as (
 
-    select coalesce(list(stage order by stage), []) as names
+    select
+        coalesce(list(stage order by stage), []) as stage_names,
+        coalesce(list('lifecycle_' || stage order by stage), []) as segment_ids
     from {{ ref('lifecycle_stages') }}
 
 ),
 
 rfm_segments as (
 
-    select coalesce(list(distinct rfm_segment order by rfm_segment), []) as names
+    select
+        coalesce(list(distinct rfm_segment order by rfm_segment), []) as rfm_names,
+        coalesce(list(distinct 'rfm_' || rfm_segment order by 'rfm_' || rfm_segment), [])
+            as segment_ids
     from {{ ref('rfm_segments') }}
 
 ),
@@ -42,12 +40,13 @@ known as (
     select
         json_object(
             'as_of', cast({{ as_of() }} as varchar),
-            'columns', cast('{{ columns | tojson }}' as json),
-            'values', {'lifecycle_stage': stages.names, 'rfm_segment': rfm_segments.names},
+            'columns', cast('{{ column_types(ref('customer_360')) }}' as json),
+            'values',
+            { 'lifecycle_stage': stages.stage_names, 'rfm_segment': rfm_segments.rfm_names },
             'segments',
-            ['lifecycle_' || name for name in stages.names]
-            || ['rfm_' || name for name in rfm_segments.names]
-            || cast({{ segment_models() }} as varchar [])
+            stages.segment_ids
+            || rfm_segments.segment_ids
+            || [{{ "'" ~ segment_models() | join("', '") ~ "'" }}]
         ) as inputs
     from stages
     cross join rfm_segments
@@ -82,8 +81,7 @@ answered as (
 
 compiled as (
 
-    select
-        unnest(from_json(answer, '[{
+    select unnest(from_json(answer, '[{
             "row_number": "bigint",
             "status": "varchar",
             "reason": "varchar",
