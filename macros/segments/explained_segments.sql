@@ -1,19 +1,16 @@
 {#
-    What segments.explanations is written from: the names of stages, RFM segments and rules as texts
-    of SQL, and the conditions of each segment that is a model, read from its view as DuckDB keeps
-    it. Empty while dbt reads the project.
+    What segments.explanations is written from: the names of stages and RFM segments, and the
+    conditions of each segment that is a model, read from its view as DuckDB keeps it. Empty while
+    dbt reads the project.
 #}
 {% macro explained_segments() -%}
-    {%- set known = {'stages': '', 'rfm_segments': '', 'rules': '', 'models': []} -%}
+    {%- set known = {} -%}
     {%- if execute -%}
-        {%- set names = "coalesce((select string_agg(distinct  || {0} || , ', ' order by "
-            ~ " || {0} || ) from {1}), '')" -%}
         {%- set answer = run_query(
             "select cast(to_json({"
-            ~ "'stages': " ~ names.format("stage", ref('lifecycle_stages')) ~ ", "
-            ~ "'rfm_segments': " ~ names.format("rfm_segment", ref('rfm_segments')) ~ ", "
-            ~ "'rules': " ~ names.format("segment_id", ref('rules') ~ " where status = 'in_force'")
-            ~ ", "
+            ~ "'stages': array(select stage from " ~ ref('lifecycle_stages') ~ " order by all), "
+            ~ "'rfm_segments': array(select distinct rfm_segment from " ~ ref('rfm_segments')
+            ~ " order by all), "
             ~ "'models': array(select json_merge_patch(explain_segment_view(sql), "
             ~ "json_object('segment_id', view_name)) from duckdb_views() "
             ~ "where database_name = '" ~ this.database ~ "' and schema_name = '" ~ this.schema

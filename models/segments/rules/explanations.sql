@@ -10,6 +10,7 @@
     {%- do ref('seg_' ~ segment) -%}
 {%- endfor -%}
 {%- set rules = rules_in_force() %}
+{%- set names = rules | map(attribute='segment_id') | list %}
 {%- set known = explained_segments() %}
 
 with customers as (
@@ -32,19 +33,19 @@ rule_inputs as (
 
 stages as (
 
-    select unnest(cast([{{ known.stages }}] as varchar[])) as stage
+    select unnest(cast({{ known.stages or '[]' }} as varchar[])) as stage
 
 ),
 
 rfm_segments as (
 
-    select unnest(cast([{{ known.rfm_segments }}] as varchar[])) as rfm_segment
+    select unnest(cast({{ known.rfm_segments or '[]' }} as varchar[])) as rfm_segment
 
 ),
 
 rules as (
 
-    select unnest(cast([{{ known.rules }}] as varchar[])) as segment_id
+    select unnest(cast({{ names }} as varchar[])) as segment_id
 
 ),
 

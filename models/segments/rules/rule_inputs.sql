@@ -5,6 +5,8 @@
     Its columns follow the rules; therefore it has no contract.
 #}
 {{ config(materialized='table', contract={'enforced': false}) }}
+{# Its loops have no round when the style is checked, which then counts their lines wrongly. #}
+-- noqa: disable=LT02
 -- depends_on: {{ ref('rules') }}, {{ ref('customers') }}, {{ ref('customer_lifecycle') }}
 {%- for segment in segment_models() -%}
     {%- do ref('seg_' ~ segment) -%}
