@@ -52,7 +52,7 @@ _PARTS: dict[type[exp.Expr], set[str]] = {
     exp.Not: {"this"},
     exp.Is: {"this", "expression"},
     exp.Like: {"this", "expression", "negate"},
-    exp.In: {"this", "expressions"},
+    exp.In: {"this", "expressions", "field"},
     exp.Between: {"this", "low", "high"},
     exp.Anonymous: {"this", "expressions"},
     exp.Column: {"this"},
@@ -216,7 +216,7 @@ class Scope:
         return f"regexp_full_match({text}, {text_sql('(?s)' + expression)})"
 
     def _in(self, node: exp.In) -> str:
-        if not node.expressions:
+        if not node.expressions or node.args.get("field"):
             raise RuleError("after in stand values in parentheses, like in ('a', 'b')")
         value = self.value(node.this)
         found = []

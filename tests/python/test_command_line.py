@@ -61,6 +61,24 @@ def test_unknown_names(tmp_path: Path) -> None:
     assert "online_retail_ii" in one_line(run(tmp_path, "recipe", "nothing", str(tmp_path)))
 
 
+def test_rules_of_segments_are_checked_without_a_build(tmp_path: Path) -> None:
+    file = tmp_path / "segment_rules.csv"
+    names = "segment_id,title,rule,valid_from,valid_until,owner,channels,suggested_action\n"
+    good = "fans,Fans,order_count >= 3,,,crm,email,\nlater,Later,has_card,2026-07-01,,crm,,\n"
+    file.write_text(names + good)
+    options = ("rules", "--file", str(file), "--as-of", "2026-06-30")
+    done = run(tmp_path, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "in force  fans: line 2\nnot yet   later: line 3\n"
+    file.write_text(names + good + "typo,Typo,ordr_count > 1,,,crm,email,\n")
+    done = run(tmp_path, *options)
+    assert one_line(done) == "1 of 3 rules are refused; the others stand"
+    assert done.stdout.splitlines()[2] == (
+        "refused   typo: line 4: there is no column ordr_count; did you mean order_count?"
+    )
+    assert "none.csv cannot be read" in one_line(run(tmp_path, "rules", "--file", "none.csv"))
+
+
 def test_a_python_that_is_not_there(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "Makefile", tmp_path)
     (tmp_path / "requirements.lock").touch()

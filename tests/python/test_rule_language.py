@@ -575,7 +575,7 @@ READINGS = st.recursive(comparisons() | others(), combined, max_leaves=5)
 
 
 @settings(
-    max_examples=100,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
