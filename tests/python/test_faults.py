@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy
 
 from orchestration.paths import PROJECT, Paths
 from orchestration.warehouse.serving import read_meta
@@ -106,6 +107,49 @@ def test_a_second_build_that_may_wait_gets_its_turn(before_last_day: Paths) -> N
     for process in (first, second):
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
+
+
+def test_a_sqlalchemy_client_lists_and_reads_segments_while_a_build_runs(
+    demo: Paths, tmp_path: Path
+) -> None:
+    """As a BI tool does: views by their names, and all of the catalogue's members at any moment."""
+    paths = copy_built(demo, Paths(tmp_path / "data"))
+    before = read_meta(paths.serving)["version"]
+    process = start_build(paths, "--force")
+    versions = []
+    while process.poll() is None:
+        versions.append(version_that_a_bi_tool_reads(paths.serving))
+        time.sleep(0.5)
+    assert process.returncode == 0, process.stderr and process.stderr.read()
+    versions.append(version_that_a_bi_tool_reads(paths.serving))
+    assert versions.count(before) > 3, "read while the build ran"
+    assert versions[-1] == read_meta(paths.serving)["version"] != before
+    assert versions == sorted(versions), "no reader goes back"
+
+
+def version_that_a_bi_tool_reads(serving: Path) -> str:
+    """The version published, after reading every segment of its catalogue by its view."""
+    engine = sqlalchemy.create_engine(
+        f"duckdb:///{serving}",
+        connect_args={"read_only": True},
+        poolclass=sqlalchemy.NullPool,
+    )
+    views = sqlalchemy.inspect(engine).get_view_names(schema="segments")
+    catalog = sqlalchemy.Table(
+        "catalog", sqlalchemy.MetaData(), schema="segments", autoload_with=engine
+    )
+    with engine.connect() as connection:
+        segments = [str(row[0]) for row in connection.execute(sqlalchemy.select(catalog))]
+        assert segments
+        assert set(segments) <= set(views)
+        for segment in segments:
+            view = sqlalchemy.table(segment, sqlalchemy.column("customer_id"), schema="segments")
+            connection.scalars(sqlalchemy.select(view.c.customer_id)).all()
+        version = connection.scalar(
+            sqlalchemy.text("select value from meta.published where key = 'version'")
+        )
+    engine.dispose()
+    return str(version)
 
 
 def test_a_warehouse_that_another_program_holds_is_named(before_last_day: Paths) -> None:
