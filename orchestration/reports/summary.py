@@ -84,7 +84,7 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
     ):
         lines += ["", title, *(row for item in block.items() for row in _row(*item))]
     lines += [
-        f"  {name} had {previous:,} members: that is more than {limit:.0%} a day."
+        f"  {name} had {previous:,} members before: it moved by more than {limit:.0%} a day."
         for name, count, previous, limit, is_unusual in segments
         if is_unusual
     ]

@@ -171,8 +171,12 @@ def _dagster_results(
         elif node["resource_type"] == "test" and result.status != "skipped":
             check = get_asset_check_key_for_test(manifest, translator, result.unique_id, None)
             if check is not None:
+                is_warning = result.status == "warn"
                 yield dg.AssetCheckResult(
-                    passed=result.passed,
+                    passed=result.passed and not is_warning,
+                    severity=dg.AssetCheckSeverity.WARN
+                    if is_warning
+                    else dg.AssetCheckSeverity.ERROR,
                     asset_key=check.asset_key,
                     check_name=check.name,
                     metadata={"failures": result.failures},

@@ -128,7 +128,7 @@ def run_operation(manifest: Manifest, paths: Paths, macro: str, arguments: dict[
 
 
 class _Teller:
-    """Tells progress: one line for each model as it ends, and for each failed test."""
+    """Tells progress: one line for each model as it ends, and for each test that did not pass."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
@@ -138,7 +138,7 @@ class _Teller:
             data = event.data
             relation = f"{data.node_info.node_relation.schema}.{data.node_info.node_relation.alias}"
             self._progress(f"model {relation:<44} {data.status:<10} {data.execution_time:6.2f} s")
-        elif event.info.name == "LogTestResult" and event.data.status not in ("pass", "warn"):
+        elif event.info.name == "LogTestResult" and event.data.status != "pass":
             self._progress(f"test  {event.data.name:<44} {event.data.status}")
 
 
