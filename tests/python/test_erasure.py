@@ -87,6 +87,14 @@ def tables_that_hold(warehouse: Path, values: list[str]) -> list[str]:
     return found
 
 
+def spells_in_segments(file: Path, customer: str) -> int:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        [(count,)] = connection.execute(
+            "select count(*) from segments.membership_history where customer_id = ?", [customer]
+        ).fetchall()
+    return int(count)
+
+
 def status(warehouse: Path, customer: str) -> tuple[str, str]:
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         [found] = connection.execute(
@@ -105,6 +113,7 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     victim, device = one_of_two_at_a_device(paths.warehouse)
     left = traces(paths.warehouse, victim)
     assert "identity.identifiers" in tables_that_hold(paths.warehouse, left)
+    assert spells_in_segments(paths.warehouse, victim) > 0
     before = customers_of_records(paths.warehouse)
     with duckdb.connect(str(paths.warehouse)) as connection:
         connection.execute(
@@ -128,6 +137,8 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     assert status(paths.serving, victim) == ("erased", victim)
     assert tables_that_hold(paths.warehouse, left) == []
     assert tables_that_hold(paths.serving, left) == []
+    assert spells_in_segments(paths.warehouse, victim) == 0
+    assert spells_in_segments(paths.serving, victim) == 0
     assert replay_of_log(paths.warehouse) == []
     after = customers_of_records(paths.warehouse)
     assert {record for record, customer in before - after if customer != victim} == set()
