@@ -204,7 +204,7 @@ def test_personal_columns_are_tagged_and_private(project: Project) -> None:
         if column.pii
     }
     personal |= {"id_value", "given_name", "family_name", "email_name", "email_domain"}
-    personal |= {"previous_city"}
+    personal |= {"previous_city", "value_key"}
     for model in project.contracted():
         tagged = {
             column["name"]
