@@ -160,6 +160,8 @@ def _next_message(connection: duckdb.DuckDBPyConnection, customer: str) -> Itera
         for product, reason in zip(products, product_reasons, strict=True):
             yield f"  shows {product}: {reason}"
         yield from (f"  because: {reason}" for reason in reasons)
+
+
 def _segments(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:
     rows = connection.execute(
         "select segment_id from segments.memberships where customer_id = ? order by segment_id",
