@@ -1,7 +1,7 @@
 """From the tree of a rule to SQL: known columns and helpers, kinds that fit, nothing unknown.
 
 Every condition is compiled to SQL that is true exactly where the condition holds; where a value is
-not known it is false or NULL. `not` makes false of NULL before it negates, so that of a condition
+not known it is false or NULL. `not` takes NULL for false before it negates, so that of a condition
 and its negation exactly one holds for every customer: who has no value is not 'a'.
 """
 
@@ -299,8 +299,13 @@ def arguments(node: exp.Anonymous, fewest: int, most: int) -> list[exp.Expr]:
     return given
 
 
+def decided(condition: str) -> str:
+    """A condition as true or false, never NULL. Unlike coalesce, case stops at the first no."""
+    return f"case when {condition} then true else false end"
+
+
 def _negated(condition: str) -> str:
-    return f"not coalesce({condition}, false)"
+    return f"case when {condition} then false else true end"
 
 
 def _check_parts(node: exp.Expr) -> None:

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from orchestration.paths import PROJECT
 from orchestration.segments import helpers, measures
-from orchestration.segments.expressions import Measure, Scope, Used, arguments
+from orchestration.segments.expressions import Measure, Scope, Used, arguments, decided
 from orchestration.segments.language import (
     Condition,
     RuleError,
@@ -55,6 +55,7 @@ class Rule:
     asks_for: list[str] = field(default_factory=list)
     used: Used = field(default_factory=Used)
     levels: int = 1
+    condition: str = ""
     expression: str | None = None
     explained: list[dict[str, str | None]] = field(default_factory=list)
 
@@ -184,11 +185,12 @@ class _Book:
                     "condition": condition.text,
                     "value": value,
                     "threshold": threshold,
-                    "passed": f"coalesce({sql}, false)",
+                    "passed": decided(sql),
                 }
             )
             rule.used.add(scope.used)
-        rule.expression = f"coalesce({' and '.join(parts)}, false)"
+        rule.condition = f"({' and '.join(parts)})"
+        rule.expression = decided(rule.condition)
         if len(rule.expression) > MAX_COMPILED:
             raise RuleError("the rule is too long with the rules that it asks for")
         if not any((rule.used.columns, rule.used.measures, rule.used.segments, rule.asks_for)):
@@ -209,7 +211,7 @@ class _Book:
         if rule.status != "in_force":
             return "false"  # Who is not in force has no members.
         scope.used.add(rule.used)
-        return str(rule.expression)
+        return rule.condition
 
 
 def explain(scope: Scope, node: exp.Expr) -> tuple[str, str | None]:
