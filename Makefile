@@ -36,6 +36,9 @@ build: setup ## Load what is new in the landing folder, check, build, publish (A
 recipe: setup ## Write a real data set into the landing folder (NAME=online_retail_ii FILES=folder)
 	@$(RUN) recipe "$(NAME)" "$(FILES)"
 
+rules: setup ## Check the rules of segments in seconds, without a build (AS_OF=2026-06-30)
+	@$(RUN) rules $(if $(AS_OF),--as-of $(AS_OF))
+
 query: setup ## Query what was published (SQL="select ..." AS_OF=date of a replay)
 	@$(RUN) query "$$SQL" $(if $(AS_OF),--as-of $(AS_OF))
 
@@ -47,9 +50,6 @@ explain-segment: setup ## Say why a customer is in a segment or not (WHO=custome
 
 card: setup ## Show all that is known of one customer, with reasons (WHO=customer)
 	@$(RUN) card "$(WHO)"
-
-rules: setup ## Check the rules of segments in seconds, without a build (AS_OF=2026-06-30)
-	@$(RUN) rules $(if $(AS_OF),--as-of $(AS_OF))
 
 train: setup ## Learn the linkage model anew from the customers of the last build
 	@$(RUN) train

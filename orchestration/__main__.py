@@ -58,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument("name")
     recipe.add_argument("files", type=Path)
     recipe.set_defaults(command=_recipe)
+    rules = commands.add_parser("rules", help="check the rules of segments, without a build")
+    rules.add_argument("--file", type=Path, default=None, help="instead of the seed")
+    rules.add_argument("--as-of", type=_day, default=None)
+    rules.set_defaults(command=_rules)
     query = commands.add_parser("query", help="query what was published")
     query.add_argument("sql")
     query.add_argument("--as-of", type=_day, default=None)
@@ -72,10 +76,6 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("customer", help="any id that the customer ever had")
     segment.add_argument("segment")
     segment.set_defaults(command=_explain_segment)
-    rules = commands.add_parser("rules", help="check the rules of segments, without a build")
-    rules.add_argument("--file", type=Path, default=None, help="instead of the seed")
-    rules.add_argument("--as-of", type=_day, default=None)
-    rules.set_defaults(command=_rules)
     train = commands.add_parser("train", help="learn the linkage model anew from the last build")
     train.set_defaults(command=_train)
     ui = commands.add_parser("ui", help="open Dagster's UI")
@@ -152,6 +152,19 @@ def _recipe(arguments: argparse.Namespace, paths: Paths) -> None:
     sys.stdout.write("Now load and build it: make build AS_OF=<last day of the data>\n")
 
 
+def _rules(arguments: argparse.Namespace, _paths: Paths) -> None:
+    from orchestration.segments.check import RULES, check_rules
+
+    as_of = arguments.as_of or datetime.now(UTC).date()
+    rules = check_rules(arguments.file or RULES, as_of)
+    for rule in rules:
+        told = rule["reason"] or f"line {rule['row_number']}"
+        sys.stdout.write(f"{rule['status'].replace('_', ' '):<9} {rule['segment_id']}: {told}\n")
+    refused = sum(rule["status"] == "refused" for rule in rules)
+    if refused:
+        raise UsageError(f"{refused} of {len(rules)} rules are refused; the others stand")
+
+
 def _query(arguments: argparse.Namespace, paths: Paths) -> None:
     serving = paths.serving
     if arguments.as_of:
@@ -201,19 +214,6 @@ def _explain_segment(arguments: argparse.Namespace, paths: Paths) -> None:
     except (UnknownCustomerError, UnknownSegmentError) as error:
         raise UsageError(str(error)) from None
     sys.stdout.write(f"{told}\n")
-
-
-def _rules(arguments: argparse.Namespace, _paths: Paths) -> None:
-    from orchestration.segments.check import RULES, check_rules
-
-    as_of = arguments.as_of or datetime.now(UTC).date()
-    rules = check_rules(arguments.file or RULES, as_of)
-    for rule in rules:
-        told = rule["reason"] or f"line {rule['row_number']}"
-        sys.stdout.write(f"{rule['status'].replace('_', ' '):<9} {rule['segment_id']}: {told}\n")
-    refused = sum(rule["status"] == "refused" for rule in rules)
-    if refused:
-        raise UsageError(f"{refused} of {len(rules)} rules are refused; the others stand")
 
 
 def _train(_arguments: argparse.Namespace, paths: Paths) -> None:
