@@ -18,10 +18,9 @@
         ) as occasion,
         max(seasons.until_on) as occasion_ended_on
     from {{ ref('order_intents') }} as intents
-    inner join {{ ref('brands') }} as brands on intents.brand_id = brands.brand_id
     inner join {{ ref('occasion_days') }} as seasons
         on
-            brands.country = seasons.country
+            intents.country = seasons.country
             and intents.ordered_on between seasons.from_on and seasons.until_on
     where
         seasons.is_gift

@@ -292,6 +292,8 @@ def test_readers_see_every_mart_and_segment(demo: Paths) -> None:
                 "select view_name from duckdb_views() where schema_name = 'segments'"
             ).fetchall()
         }
+        # As a table it would hold every condition of everybody.
+        assert "explanations" in views
         segments = published.execute("select segment_id from segments.catalog").fetchall()
         memberships = dict(
             published.execute(

@@ -90,6 +90,7 @@ occasions_by_day as (
     select
         order_days.brand_id,
         order_days.ordered_on,
+        max(order_days.country) as country,
         list(occasions.occasion order by occasions.position, occasions.occasion) as occasions,
         bool_or(occasions.is_gift) as is_gift
     from order_days
@@ -117,7 +118,8 @@ evident as (
         coalesce(orders.is_sent_elsewhere, false) as is_sent_elsewhere,
         gift_orders.order_id is not null as has_gift_product,
         coalesce(occasions_by_day.is_gift, false) as is_near_occasion,
-        coalesce(occasions_by_day.occasions, []) as occasions
+        coalesce(occasions_by_day.occasions, []) as occasions,
+        occasions_by_day.country
     from orders
     left join gift_orders on orders.order_id = gift_orders.order_id
     left join occasions_by_day
@@ -168,6 +170,7 @@ final as (
         ) as gift_evidence,
         occasions[1] as occasion,
         occasions,
+        country,
         {{ this_load() }} as load_id
     from weighed
 

@@ -98,9 +98,10 @@ final as (
         lifecycle.stage as value,
         stages.stage as threshold,
         coalesce(lifecycle.stage = stages.stage, false) as passed
+    -- DuckDB keeps the view as text, in which a cross join before a left join is another question.
     from customers
-    cross join stages
     left join lifecycle on customers.customer_id = lifecycle.customer_id
+    cross join stages
     union all
     select
         'rfm_' || rfm_segments.rfm_segment as segment_id,
