@@ -1,7 +1,8 @@
 {#
-    Grain: one row per cookie that belongs to a customer, named with the system of the accounts that
-    its visitors log in to. A cookie that several people share belongs to nobody. What a visitor
-    does without logging in is found to be a customer's here.
+    Grain: one row per cookie, named with the system of the accounts that its visitors log in to,
+    with its customer. What a visitor does without logging in is found to be a customer's here. A
+    cookie that several people share belongs to nobody; it stays here, since the load in which it
+    became nobody's is what tells increments that its visits are not the customer's any more.
 #}
 {{ config(materialized='view') }}
 
@@ -13,7 +14,7 @@ with identifiers as (
 
 clusters as (
 
-    select * from {{ ref('identity_clusters') }} where customer_id is not null
+    select * from {{ ref('identity_clusters') }}
 
 ),
 
