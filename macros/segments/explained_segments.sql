@@ -8,9 +8,9 @@
     {%- if execute -%}
         {%- set answer = run_query(
             "select cast(to_json({"
-            ~ "'stages': array(select stage from " ~ ref('lifecycle_stages') ~ " order by all), "
-            ~ "'rfm_segments': array(select distinct rfm_segment from " ~ ref('rfm_segments')
-            ~ " order by all), "
+            ~ "'stages': (select list(stage order by stage) from " ~ ref('lifecycle_stages') ~ "), "
+            ~ "'rfm_segments': (select list(distinct rfm_segment order by rfm_segment) from "
+            ~ ref('rfm_segments') ~ "), "
             ~ "'models': array(select json_merge_patch(explain_segment_view(sql), "
             ~ "json_object('segment_id', view_name)) from duckdb_views() "
             ~ "where database_name = '" ~ this.database ~ "' and schema_name = '" ~ this.schema

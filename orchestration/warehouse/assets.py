@@ -105,7 +105,7 @@ def build_dbt_assets(paths: Paths, manifest: Manifest) -> dg.AssetsDefinition:
 
 def build_serving_asset(public_keys: list[dg.AssetKey], manifest: Manifest) -> dg.AssetsDefinition:
     """The file that readers open, switched as a whole when everything before has passed."""
-    keys = published_by(manifest)
+    keys, uncounted = published_by(manifest), published_uncounted(manifest)
 
     @dg.asset(
         key=SERVING,
@@ -120,7 +120,8 @@ def build_serving_asset(public_keys: list[dg.AssetKey], manifest: Manifest) -> d
     def published(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
         workspace = run.workspace
         about = describe_state(Paths.from_environment(), workspace.as_of)
-        origin = serving.Origin(about, last_full_build(workspace), int(about["last_load_id"]), keys)
+        last_load_id = int(about["last_load_id"])
+        origin = serving.Origin(about, last_full_build(workspace), last_load_id, keys, uncounted)
         with run.step("publish"):
             result = serving.publish(
                 workspace.warehouse,
@@ -144,6 +145,15 @@ def published_by(manifest: Manifest) -> dict[str, list[str]]:
         f"{node.schema}.{node.alias}": node.config.meta["published_by"]
         for node in manifest.nodes.values()
         if "published_by" in node.config.meta
+    }
+
+
+def published_uncounted(manifest: Manifest) -> set[str]:
+    """The views whose rows are not counted when they are published, as `schema.relation`."""
+    return {
+        f"{node.schema}.{node.alias}"
+        for node in manifest.nodes.values()
+        if node.config.meta.get("published_uncounted")
     }
 
 
