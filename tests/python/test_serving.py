@@ -181,6 +181,14 @@ def test_a_version_says_what_it_is(paths: Paths) -> None:
     assert {f"{schema}.{name}": rows for schema, name, rows in relations} == published.rows
 
 
+def test_a_view_of_too_many_rows_is_published_uncounted(paths: Paths) -> None:
+    build(paths, 1)
+    origin = Origin({}, "1", 1, {}, {"segments.few"})
+    published = publish(paths.warehouse, paths.serving, paths.versions, SCHEMAS, origin, 3, quiet)
+    assert ask(paths.serving, "select count(*) from segments.few") == [(9,)]
+    assert sorted(published.rows) == ["marts.customers", "marts.orders"]
+
+
 def test_comments_are_kept(paths: Paths) -> None:
     build_with(
         paths,

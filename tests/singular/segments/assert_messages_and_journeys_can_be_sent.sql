@@ -10,17 +10,7 @@
 -- depends_on: {{ ref('message_candidates') }}
 with segments as (
 
-    {%- if execute %}
-    {%- for node in graph.nodes.values() | sort(attribute='alias') %}
-    {%- if node.resource_type == 'model' and node.name.startswith('seg_') %}
-    select '{{ node.alias }}' as segment_id
-    union all
-    {%- endif %}
-    {%- endfor %}
-    {%- endif %}
-    select 'lifecycle_' || stage as segment_id from {{ ref('lifecycle_stages') }}
-    union all
-    select 'rfm_' || rfm_segment as segment_id from {{ ref('rfm_segments') }}
+    select segment_id from {{ ref('catalog') }}
 
 ),
 
