@@ -213,6 +213,7 @@ def _build_bare(paths: Paths) -> None:
     """The statements of the dbt build again, one after the other, on one connection."""
     from orchestration.contract import load_contract
     from orchestration.ingest.loader import create_raw_views
+    from orchestration.segments.functions import register as register_rules
     from orchestration.warehouse.functions import register
 
     source = paths.data / "dbt-alone" / "warehouse.duckdb"
@@ -222,6 +223,7 @@ def _build_bare(paths: Paths) -> None:
     ) as connection:
         connection.execute("set TimeZone = 'UTC'")
         register(connection)
+        register_rules(connection)
         create_raw_views(connection, paths, load_contract())
         _copy_inputs(connection, source)
         for statement in json.loads(_statements_file(paths).read_text()):

@@ -196,6 +196,7 @@ def test_a_lost_warehouse_does_not_lose_who_was_drawn(tmp_path: Path) -> None:
             "create schema if not exists registry; "
             "create table registry.identity_log (build_number bigint); "
             "create table registry.erased_customers (customer_id varchar); "
+            "create table registry.segment_sizes (as_of date); "
             "create table registry.experiment_assignments as select 'test' as experiment_id, "
             "'c1' as customer_id"
         )

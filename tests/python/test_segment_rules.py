@@ -269,8 +269,8 @@ def test_a_customer_is_told_why(demo: Paths) -> None:
             """
         ).fetchall()
     first, *lines = explain_segment(demo.serving, member, "vanished_buyer").splitlines()
-    assert first == f"{member} is in vanished_buyer: 6 of 6 conditions hold"
-    assert [line[:5] for line in lines] == ["  yes"] * 6
+    assert first == f"{member} is in vanished_buyer: 7 of 7 conditions hold"
+    assert [line[:5] for line in lines] == ["  yes"] * 7
     assert any("has true, asked for true" in line for line in lines)
     first, *lines = explain_segment(demo.serving, other, "vanished_buyer").splitlines()
     assert first.startswith(f"{other} is not in vanished_buyer: ")

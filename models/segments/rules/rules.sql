@@ -7,10 +7,11 @@
 
 with segment_rules as (
 
-    -- The row's place in the file, the line of the names being the first.
+    -- The row's place in the file, the line of the names being the first. A seed that is loaded
+    -- again goes on counting its rows.
     select
         *,
-        rowid + 2 as line_number
+        1 + row_number() over (order by rowid) as line_number
     from {{ ref('segment_rules') }}
 
 ),
