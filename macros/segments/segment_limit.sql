@@ -1,5 +1,5 @@
 {#
-    A number of a segment's rule, from seeds/segment_limits.csv, where marketers change it.
+    A number of a segment's rule, from seeds/segments/segment_limits.csv, where marketers change it.
     A row that is missing lets nobody into the segment; a test compares both.
 #}
 {% macro segment_limit(segment_id, limit_name) -%}

@@ -1,11 +1,14 @@
 """Why one customer is in a segment or not, condition by condition."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
 
 from orchestration.reports.card import present_id
+
+_FRACTION = re.compile(r"-?\d+\.\d+")
 
 
 class UnknownSegmentError(Exception):
@@ -36,14 +39,19 @@ def explain_segment(serving: Path, customer: str, segment: str) -> str:
     lines = [f"{customer} {is_in} {segment}: {passed} of {len(rows)} conditions hold"]
     width = max(len(condition) for condition, *_ in rows)
     for condition, value, threshold, holds in rows:
-        has = "nothing is known" if value is None else f"has {value}"
-        asked = "" if threshold is None else f", asked for {threshold}"
+        has = "nothing is known" if value is None else f"has {_plain(value)}"
+        asked = "" if threshold is None else f", asked for {_plain(threshold)}"
         lines.append(f"  {'yes' if holds else 'no ':<3} {condition:<{width}}  {has}{asked}")
     return "\n".join(lines)
 
 
+def _plain(text: str) -> str:
+    """A number without the zeros that its type adds: 3.0000 is 3."""
+    return text.rstrip("0").rstrip(".") if _FRACTION.fullmatch(text) else text
+
+
 def _without_conditions(connection: duckdb.DuckDBPyConnection, customer: str, segment: str) -> str:
-    known = connection.execute("select distinct segment_id from segments.explanations").fetchall()
+    known = connection.execute("select segment_id from segments.catalog").fetchall()
     names = [name for (name,) in known]
     if segment in names:
         return f"{customer} is in no segment: asked to be forgotten"

@@ -10,8 +10,8 @@ from `models/segments/*/seg_*.sql` and the YAML beside them
 (`python -m orchestration ready-segments`); a test keeps it true.
 
 - Each segment is a view in the schema `segments`: a row for each member, with the evidence.
-- The numbers of the rules are in `seeds/segment_limits.csv`: change a row, and the next build
-  follows. A number in the tables below is that of the seed as it is delivered.
+- The numbers of the rules are in `seeds/segments/segment_limits.csv`: change a row, and the next
+  build follows. A number in the tables below is that of the seed as it is delivered.
 - Who asked to be forgotten is in none. Consent, pressure and open cases are asked when a message
   is sent, not here: a segment tells who somebody is.
 """

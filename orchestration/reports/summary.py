@@ -27,6 +27,8 @@ where as_of = (select max(as_of) from segments.sizes) and (customer_count > 0 or
 order by segment_id
 """
 
+_REFUSED_RULES = "select count(*) from segments.rules where status = 'refused'"
+
 _OWN_CURRENCIES = """
 select string_agg(distinct original_currency, ', ' order by original_currency)
 from marts.orders
@@ -48,6 +50,7 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         [(customers, linked, orders, anonymous)] = published.execute(_TOTALS).fetchall()
         revenue = published.execute(_REVENUE).fetchall()
         segments = published.execute(_SIZES).fetchall()
+        [(refused_rules,)] = published.execute(_REFUSED_RULES).fetchall()
         [(own_currencies,)] = published.execute(
             _OWN_CURRENCIES, {"reporting_currency": reporting_currency}
         ).fetchall()
@@ -88,6 +91,11 @@ def summary(serving: Path, seconds: Mapping[str, float], reporting_currency: str
         for name, count, previous, limit, is_unusual in segments
         if is_unusual
     ]
+    if refused_rules:
+        lines.append(
+            f"  {refused_rules:,} rules of seeds/segments/segment_rules.csv are refused; "
+            "segments.rules and make rules tell why."
+        )
     lines += ["", "Steps", *(f"  {name:<30}{took:>16.1f} s" for name, took in seconds.items())]
     return "\n".join(lines)
 

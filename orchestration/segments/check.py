@@ -1,4 +1,4 @@
-"""Check seeds/segment_rules.csv in seconds, without a build: from the contract and the seeds."""
+"""Check the rules of segments in seconds, without a build: from the contract and the seeds."""
 
 import csv
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import yaml
 from orchestration.paths import PROJECT
 from orchestration.segments.rules import compile_rules
 
-RULES = PROJECT / "seeds" / "segment_rules.csv"
+RULES = PROJECT / "seeds" / "segments" / "segment_rules.csv"
 COLUMNS = (
     "segment_id",
     "title",

@@ -1,4 +1,4 @@
-"""Compile the rows of seeds/segment_rules.csv: what is in force, and why the others are not.
+"""Compile the rows of segment_rules.csv: what is in force, and why the others are not.
 
 Each row is compiled by itself and in the order in which rules ask for each other; what is refused
 disturbs no other rule. The result is SQL over one row per customer (segments.rule_inputs), made

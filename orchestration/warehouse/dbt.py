@@ -139,7 +139,9 @@ class _Teller:
             relation = f"{data.node_info.node_relation.schema}.{data.node_info.node_relation.alias}"
             self._progress(f"model {relation:<44} {data.status:<10} {data.execution_time:6.2f} s")
         elif event.info.name == "LogTestResult" and event.data.status != "pass":
-            self._progress(f"test  {event.data.name:<44} {event.data.status}")
+            data = event.data
+            rows = f", {data.num_failures:,} rows" if data.num_failures else ""
+            self._progress(f"test  {data.name:<44} {data.status}{rows}")
 
 
 def _node_result(result: Any) -> NodeResult:

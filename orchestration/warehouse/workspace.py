@@ -8,7 +8,7 @@ anew from the raw files, and the reason is told.
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import metadata
@@ -33,10 +33,13 @@ from orchestration.warehouse.registry import (
 )
 from orchestration.warehouse.serving import read_meta
 
+_SEGMENT_SCHEMAS = ("segments", "audiences")
 _BUILT_SCHEMAS = (
-    *("reference", "staging", "entities", "identity", "linkage"),
-    *("marts", "pii", "segments", "audiences"),
+    *("reference", "staging", "entities", "identity", "linkage", "marts", "pii"),
+    *_SEGMENT_SCHEMAS,
 )
+# Below models, macros and seeds: folders of layers that every build makes whole.
+_SEGMENT_FOLDERS = ("segments", "audiences", "experiments")
 
 _BUILDS = """
 create table if not exists meta.builds (
@@ -46,8 +49,11 @@ create table if not exists meta.builds (
     last_load_id bigint,
     code_version varchar,
     own_tables varchar,
-    is_full_refresh boolean
-)
+    is_full_refresh boolean,
+    segments_version varchar
+);
+-- A warehouse from before the column was there.
+alter table meta.builds add column if not exists segments_version varchar;
 """
 
 
@@ -97,6 +103,7 @@ def describe_state(paths: Paths, as_of: date) -> dict[str, str]:
     return {
         "as_of": as_of.isoformat(),
         "code_version": code_version(),
+        "segments_version": segments_version(),
         "last_load_id": str(last_load_id),
         "linkage": linkage.describe(paths),
     }
@@ -157,12 +164,32 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
         own_tables = own_tables_state(warehouse)
         reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version, own_tables)
         if reason is not None:
-            _drop_what_was_built(warehouse)
+            _drop_what_was_built(warehouse, _BUILT_SCHEMAS)
+        elif _last_segments_version(warehouse) != segments_version():
+            _drop_what_was_built(warehouse, _SEGMENT_SCHEMAS)
         tested_load_id = None if reason else _tested_load_id(warehouse)
         last_load_id = max((load.load_id for load in loads), default=0)
         warehouse.execute(
-            "insert into meta.builds values (?, null, ?, ?, ?, ?, ?)",
-            [started_at, workspace.as_of, last_load_id, version, own_tables, reason is not None],
+            """
+            insert into meta.builds by name
+            select
+                $started_at as started_at,
+                $as_of as as_of,
+                $last_load_id as last_load_id,
+                $code_version as code_version,
+                $segments_version as segments_version,
+                $own_tables as own_tables,
+                $is_full_refresh as is_full_refresh
+            """,
+            {
+                "started_at": started_at,
+                "as_of": workspace.as_of,
+                "last_load_id": last_load_id,
+                "code_version": version,
+                "segments_version": segments_version(),
+                "own_tables": own_tables,
+                "is_full_refresh": reason is not None,
+            },
         )
     return Start(started_at, last_load_id, tested_load_id, reason)
 
@@ -210,21 +237,63 @@ def last_full_build(workspace: Workspace) -> str:
 
 
 def code_version(project: Path = PROJECT) -> str:
-    """A hash over all that decides what the models hold, data aside: the pepper of ids too.
+    """A hash over all that decides what models up to the marts hold, data aside: the pepper of
+    ids too.
 
     So do the Python functions that the models call, and the libraries that these ask.
     """
     digest = hashlib.sha256(os.environ.get("SEGMENT_OF_ONE_PEPPER", "").encode())
-    for folder in ("models", "macros", "seeds"):
-        for file in sorted((project / folder).rglob("*")):
-            if file.is_file():
-                digest.update(str(file.relative_to(project)).encode())
-                digest.update(file.read_bytes())
-    digest.update((project / "dbt_project.yml").read_bytes())
-    digest.update((project / "orchestration" / "warehouse" / "functions.py").read_bytes())
-    for library in ("phonenumbers", "email-validator", "idna", "holidays"):
-        digest.update(f"{library} {metadata.version(library)}".encode())
+    above = _segment_files(project)
+    files = [file for folder in ("models", "macros", "seeds") for file in _files(project / folder)]
+    _add_files(digest, project, [file for file in files if file not in above])
+    _add_files(digest, project, [project / "dbt_project.yml"])
+    _add_files(digest, project, [project / "orchestration" / "warehouse" / "functions.py"])
+    _add_libraries(digest, ("phonenumbers", "email-validator", "idna", "holidays"))
     return digest.hexdigest()[:16]
+
+
+def segments_version(project: Path = PROJECT) -> str:
+    """A hash over what decides the layers above the marts: their models, macros and seeds, and
+    the compiler of rules.
+
+    Nothing there is computed by increments. So a new rule does not build all of history anew.
+    """
+    digest = hashlib.sha256()
+    _add_files(digest, project, sorted(_segment_files(project)))
+    _add_files(digest, project, _files(project / "orchestration" / "segments"))
+    _add_libraries(digest, ("sqlglot",))
+    return digest.hexdigest()[:16]
+
+
+def _segment_files(project: Path) -> set[Path]:
+    return {
+        file
+        for folder in ("models", "macros", "seeds")
+        for name in _SEGMENT_FOLDERS
+        for file in _files(project / folder / name)
+    }
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc")
+
+
+def _add_files(digest: "hashlib._Hash", project: Path, files: Iterable[Path]) -> None:
+    for file in files:
+        digest.update(str(file.relative_to(project)).encode())
+        digest.update(file.read_bytes())
+
+
+def _add_libraries(digest: "hashlib._Hash", libraries: Iterable[str]) -> None:
+    for library in libraries:
+        digest.update(f"{library} {metadata.version(library)}".encode())
+
+
+def _last_segments_version(warehouse: duckdb.DuckDBPyConnection) -> str | None:
+    [(version,)] = warehouse.execute(
+        "select arg_max(segments_version, started_at) from meta.builds"
+    ).fetchall()
+    return version if isinstance(version, str) else None
 
 
 def _newest_as_of(warehouse: Path) -> date | None:
@@ -253,9 +322,9 @@ def _tested_load_id(warehouse: duckdb.DuckDBPyConnection) -> int | None:
     return tested if isinstance(tested, int) else None
 
 
-def _drop_what_was_built(warehouse: duckdb.DuckDBPyConnection) -> None:
+def _drop_what_was_built(warehouse: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> None:
     """Leave no relation of an earlier build, one of a model that is gone included."""
-    for schema in _BUILT_SCHEMAS:
+    for schema in schemas:
         warehouse.execute(f"drop schema if exists {schema} cascade")
 
 

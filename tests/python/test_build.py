@@ -1,6 +1,7 @@
 """The whole road on the demo group: what it finds, that it repeats, that increments add up."""
 
 import json
+import shutil
 from datetime import date, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -12,11 +13,18 @@ import pytest
 
 from orchestration.benchmarks.accuracy import measure
 from orchestration.definitions import build_definitions
+from orchestration.ingest.ledger import read_ledger
 from orchestration.launch import BuildError, dagster_home
 from orchestration.paths import PROJECT, Paths
 from orchestration.warehouse.assets import PUBLIC_SCHEMAS
 from orchestration.warehouse.serving import read_meta
-from orchestration.warehouse.workspace import choose_workspace, code_version, is_up_to_date
+from orchestration.warehouse.workspace import (
+    choose_workspace,
+    code_version,
+    is_up_to_date,
+    segments_version,
+    start_build,
+)
 from tests.python.conftest import (
     UNTIL,
     build,
@@ -250,6 +258,35 @@ def test_another_version_of_a_library_is_another_build(monkeypatch: pytest.Monke
     before = code_version()
     monkeypatch.setattr(metadata, "version", lambda library: f"{library} of tomorrow")
     assert code_version() != before
+
+
+def test_a_new_rule_builds_the_segments_anew_and_nothing_else(
+    demo: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    for folder in ("models", "macros", "seeds", "orchestration"):
+        shutil.copytree(PROJECT / folder, project / folder)
+    shutil.copy(PROJECT / "dbt_project.yml", project)
+    before = code_version(project), segments_version(project)
+    with (project / "seeds" / "segments" / "segment_rules.csv").open("a") as rules:
+        rules.write("one_more,One more,order_count > 1,,,crm,email,\n")
+    assert code_version(project) == before[0]
+    assert segments_version(project) != before[1]
+
+    paths = copy_built(demo, Paths(tmp_path / "data"))
+    assert is_up_to_date(paths, UNTIL)
+    monkeypatch.setattr(
+        "orchestration.warehouse.workspace.segments_version", lambda: segments_version(project)
+    )
+    assert not is_up_to_date(paths, UNTIL)
+    start = start_build(choose_workspace(paths, UNTIL), paths, read_ledger(paths))
+    assert start.reason is None
+    with duckdb.connect(str(paths.warehouse)) as warehouse:
+        schemas = warehouse.execute(
+            "select distinct schema_name from duckdb_tables() where schema_name in "
+            "('marts', 'segments', 'audiences')"
+        ).fetchall()
+    assert schemas == [("marts",)]
 
 
 def test_published_tables_hold_no_personal_data(demo: Paths) -> None:

@@ -117,6 +117,25 @@ def test_arrows_run_downwards_only(project: Project) -> None:
     assert against == []
 
 
+def test_nothing_above_the_marts_is_incremental_or_changes_what_is_below(project: Project) -> None:
+    """So a new rule or message builds its own layers, and not all of history (segments_version)."""
+    above = {"segments", "audiences"}
+    macros = {
+        f"macro.segment_of_one.{file.stem}"
+        for folder in ("segments", "experiments")
+        for file in (PROJECT / "macros" / folder).glob("*.sql")
+    }
+    for model in project.models():
+        materialized = model["config"]["materialized"]
+        if layer(model) in above:
+            assert materialized in ("view", "table"), model["name"]
+            continue
+        assert not macros & set(model["depends_on"]["macros"]), model["name"]
+        read = [project.nodes[node] for node in model["depends_on"]["nodes"]]
+        if any(node["original_file_path"].startswith("seeds/segments/") for node in read):
+            assert materialized == "view", model["name"]
+
+
 def test_every_contract_is_complete_and_enforced(project: Project) -> None:
     incomplete = [
         f"{model['name']}.{column['name']}"
@@ -263,7 +282,9 @@ def test_every_limit_of_a_segment_is_a_row_and_every_row_is_used() -> None:
         for _, text in sql_files(folder)
         for limit in re.findall(r"segment_limit\(\s*'(\w+)',\s*'(\w+)'\s*\)", text)
     }
-    with (PROJECT / "seeds" / "segment_limits.csv").open(encoding="utf-8", newline="") as file:
+    with (PROJECT / "seeds" / "segments" / "segment_limits.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
         rows = {(row["segment_id"], row["limit_name"]) for row in csv.DictReader(file)}
     assert asked == rows
 

@@ -1,8 +1,8 @@
 {#
     Grain: one row per customer and experiment whose arm another system drew: the first value of the
     attribute experiment:<experiment_id> that came within the days of the experiment. Of two at the
-    same moment the one of the lower key. A value that is no arm of seeds/experiment_arms is not
-    taken.
+    same moment the one of the lower key. A value that is no arm of seeds/segments/experiment_arms
+    is not taken.
 #}
 {{ config(materialized='view') }}
 

@@ -1,6 +1,6 @@
 {#
-    Grain: one row per planned campaign (seeds/campaign_plan) and day of the next 90, the as-of day
-    included, on which it runs.
+    Grain: one row per planned campaign (seeds/segments/campaign_plan) and day of the next 90, the
+    as-of day included, on which it runs.
     A campaign for an occasion runs each year from so many days before people buy for it, in the
     brand's country, to the last day on which they do. One with a weekday writes on each such day,
     every other once, on its first day. The audience is that of today: members of the segment with

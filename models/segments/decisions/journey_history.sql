@@ -1,8 +1,8 @@
 {#
     Grain: one row per customer, journey and step that was reached: the run of the journey that
     stands. A run begins when the first message was last sent, and stands for again_after_days of
-    seeds/journeys. A step is reached when its message was sent since then and the steps before
-    are reached.
+    seeds/segments/journeys. A step is reached when its message was sent since then and the steps
+    before are reached.
 #}
 {{ config(materialized='table') }}
 

@@ -6,7 +6,7 @@
     the best way is taken: one that is open before one that is not, then the channel that the
     customer asked the brand for, then the one that is answered best, ignored ones last, then the
     first of the message, then the brand that the customer buys from most. blocked_by says what
-    keeps the message back on that way; the gates are those of seeds/message_gates.
+    keeps the message back on that way; the gates are those of seeds/segments/message_gates.
 #}
 {{ config(materialized='table') }}
 
@@ -287,7 +287,8 @@ final as (
         len(blocked_by) = 0 as is_allowed,
         blocked_by,
         row_number() over (
-            partition by customer_id order by len(blocked_by) = 0 desc, priority asc
+            partition by customer_id
+            order by len(blocked_by) = 0 desc, priority asc, message_id asc
         ) as candidate_rank
     from gated
 

@@ -1,7 +1,8 @@
 {#
-    Grain: one row per customer and message of seeds/message_catalog that was sent to the customer
-    so lately that it still counts: for the quiet days of a message or the run of a journey. A
-    campaign is of the message with whose campaign_name its name begins, the longest that fits.
+    Grain: one row per customer and message of seeds/segments/message_catalog that was sent to the
+    customer so lately that it still counts: for the quiet days of a message or the run of a
+    journey. A campaign is of the message with whose campaign_name its name begins, the longest that
+    fits.
     What was sent is the only memory that messages and journeys have: a replay of a day finds the
     same positions as that day did.
 #}

@@ -167,7 +167,7 @@ first_suggestions as (
     semi join visiting_customers on suggestions.customer_id = visiting_customers.customer_id
     qualify row_number() over (
         partition by suggestions.customer_id, suggestions.brand_id
-        order by product_sources.position
+        order by product_sources.position asc, product_sources.product_source asc
     ) = 1
 
 ),

@@ -1,6 +1,6 @@
 {#
-    Grain: one row per customer, brand and source of products (seeds/product_sources) that has one
-    for the customer: what is in stock and still sold, and not owned already.
+    Grain: one row per customer, brand and source of products (seeds/segments/product_sources) that
+    has one for the customer: what is in stock and still sold, and not owned already.
     From the favourite category come the products that most customers bought lately. They are
     chosen per brand and category, not per customer, so that a day costs little.
 #}

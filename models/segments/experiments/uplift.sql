@@ -12,7 +12,7 @@
     have changed: the lifecycle stage by its history, the RFM segment of the month end before, the
     stratum of the draw.
     difference: p1 - p0 of two rates p = x / n, or of two means.
-    standard_error: sqrt(v1 / n1 + v0 / n0), unpooled; v = p * (1 - p), of spend the sample variance.
+    standard_error: sqrt(v1 / n1 + v0 / n0), unpooled; v = p * (1 - p), the sample variance of spend.
     interval: of rates Newcombe's, of spend difference +- t * standard_error with Welch's degrees of
     freedom (macros/statistics).
     detectable_difference: half of the interval * (z + z of the power) / z; a true difference of

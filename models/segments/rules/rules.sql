@@ -1,7 +1,7 @@
 {#
-    Grain: one row per row of seeds/segment_rules.csv. What came of each rule on the as-of day: in
-    force with its SQL, not yet or no longer valid, or refused with the reason. All rules are
-    compiled in one call (orchestration/segments), since they may ask for each other.
+    Grain: one row per row of seeds/segments/segment_rules.csv. What came of each rule on the as-of
+    day: in force with its SQL, not yet or no longer valid, or refused with the reason. All rules
+    are compiled in one call (orchestration/segments), since they may ask for each other.
 #}
 {{ config(materialized='table') }}
 

@@ -10,7 +10,7 @@
 -- the account with that order, the others more than a year before the mail.
 --
 -- The arm is the attribute experiment:hillstrom_mail of each customer, as any tool that draws the
--- arms itself delivers it; seeds/experiments.csv has the row of that name.
+-- arms itself delivers it; seeds/segments/experiments.csv has the row of that name.
 
 create macro sent_at() as (timestamp '2008-03-01 09:00:00');
 

@@ -1,6 +1,6 @@
 {#
-    What stands in seeds/experiments and seeds/experiment_arms can be drawn and compared. A failing
-    row names the experiment and what is wrong with it.
+    What stands in seeds/segments/experiments.csv and seeds/segments/experiment_arms.csv can be
+    drawn and compared. A failing row names the experiment and what is wrong with it.
 #}
 {{ config(meta={'dagster': {'ref': {'name': 'experiments'}}}) }}
 
@@ -37,7 +37,7 @@ problems as (
         coalesce(experiments.experiment_id, arms.experiment_id) as experiment_id,
         case
             when experiments.experiment_id is null
-                then 'has arms, but no row in seeds/experiments'
+                then 'has arms, but no row in seeds/segments/experiments'
             when arms.experiment_id is null then 'has no arms'
             when arms.control_count <> 1 then 'needs one control'
             when arms.share <> 1 then 'has shares that do not sum to 1'
