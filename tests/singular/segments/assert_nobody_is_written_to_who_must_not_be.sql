@@ -30,6 +30,16 @@ with planned as (
 
 ),
 
+offered as (
+
+    select
+        customer_id,
+        brand_id,
+        unnest(product_ids) as product_id
+    from planned
+
+),
+
 not_to_write_to as (
 
     select
@@ -88,10 +98,9 @@ broken as (
             planned.customer_id = consents.customer_id
             and planned.brand_id = consents.brand_id
             and planned.channel = consents.channel
-            and (
-                planned.purpose = 'marketing'
-                or (consents.purpose = 'profiling' and consents.is_granted)
-            )
+            and consents.purpose = 'profiling'
+            and consents.is_granted
+    where planned.purpose <> 'marketing'
     union all
     select 'is under pressure' as law
     from planned
@@ -147,20 +156,19 @@ broken as (
         )
     union all
     select 'is offered what is not sold' as law
-    from planned
-    inner join {{ ref('products') }} as products
-        on list_contains(planned.product_ids, products.product_id)
+    from offered
+    inner join {{ ref('products') }} as products on offered.product_id = products.product_id
     where
         products.stock <= 0
         or products.discontinued_at is not null
-        or products.brand_id <> planned.brand_id
+        or products.brand_id <> offered.brand_id
     union all
     select 'is owned already' as law
-    from planned
+    from offered
     inner join {{ ref('owned_products') }} as owned_products
         on
-            planned.customer_id = owned_products.customer_id
-            and list_contains(planned.product_ids, owned_products.product_id)
+            offered.customer_id = owned_products.customer_id
+            and offered.product_id = owned_products.product_id
     union all
     select 'visitor ' || not_to_write_to.law as law
     from visitors
