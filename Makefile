@@ -7,7 +7,7 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain explain-segment card rules train ui bench test lint \
+.PHONY: help demo build recipe query explain explain-segment card rules train predict backtest ui bench test lint \
 	clean setup
 .DEFAULT_GOAL := help
 
@@ -54,10 +54,16 @@ card: setup ## Show all that is known of one customer, with reasons (WHO=custome
 train: setup ## Learn the linkage model anew from the customers of the last build
 	@$(RUN) train
 
+predict: setup ## Score every buyer by the last build; the next build shows it (TRAIN=yes)
+	@$(RUN) predict $(if $(TRAIN),--train)
+
+backtest: setup ## Judge the predictions on real data sets (FILES=folder)
+	@$(RUN) backtest "$(FILES)"
+
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, segments, timeline, truth; SIZE=200000)
+bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, predictions, segments, timeline, truth; SIZE=200000)
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test

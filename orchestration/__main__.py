@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     segment.set_defaults(command=_explain_segment)
     train = commands.add_parser("train", help="learn the linkage model anew from the last build")
     train.set_defaults(command=_train)
+    predict = commands.add_parser("predict", help="score every buyer by the last build")
+    predict.add_argument("--train", action="store_true", help="train a new model before")
+    predict.set_defaults(command=_predict)
+    backtest = commands.add_parser("backtest", help="judge the models on real data sets")
+    backtest.add_argument("files", type=Path)
+    backtest.set_defaults(command=_backtest)
     ui = commands.add_parser("ui", help="open Dagster's UI")
     ui.add_argument("--port", type=int, default=3000)
     ui.set_defaults(command=_ui)
@@ -232,6 +238,26 @@ def _train(_arguments: argparse.Namespace, paths: Paths) -> None:
     )
 
 
+def _predict(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.launch import predict
+
+    if not paths.warehouse.exists():
+        raise UsageError(
+            f"{paths.warehouse} is not there: build it first (make demo or make build)"
+        )
+    predict(paths, _progress(), arguments.train)
+    sys.stdout.write(
+        f"Charts: {paths.reports / 'predictions'}\nThe next build shows it: make build\n"
+    )
+
+
+def _backtest(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.predictions.real_data import judge_real_data
+
+    for name, value in judge_real_data(arguments.files, paths, _progress()).items():
+        sys.stdout.write(f"{name}: {value}\n")
+
+
 def _ui(arguments: argparse.Namespace, paths: Paths) -> None:
     from orchestration.launch import dagster_home
 
@@ -302,6 +328,8 @@ _MADE = (
     "replays",
     "registry",
     "linkage",
+    "predictions",
+    "backtest",
     "truth",
     "reports",
     "logs",
@@ -355,6 +383,7 @@ def _is_known(error: Exception) -> bool:
         "ContractError",
         "LoadError",
         "LinkageError",
+        "TrainingError",
         "RulesFileError",
     )
 

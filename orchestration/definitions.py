@@ -5,6 +5,11 @@ import dagster as dg
 from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, landing_spec
 from orchestration.linkage.assets import build_linkage_model_asset
 from orchestration.paths import Paths
+from orchestration.predictions.assets import (
+    build_scoring_assets,
+    build_scoring_sensor,
+    build_training_assets,
+)
 from orchestration.run import build_run_resource
 from orchestration.warehouse import dbt
 from orchestration.warehouse.assets import build_dbt_assets, build_serving_asset, registry_specs
@@ -46,17 +51,38 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
         executor_def=dg.in_process_executor,
         description="Learn the linkage model anew from the customers of the last build.",
     )
+    training, scoring = build_training_assets(), build_scoring_assets()
+    train_predictions = dg.define_asset_job(
+        "train_predictions",
+        selection=training,
+        executor_def=dg.in_process_executor,
+        description="Learn a challenger from the last build, judge it, and let it replace the "
+        "champion when it is better for sure.",
+    )
+    predict = dg.define_asset_job(
+        "predict",
+        selection=scoring,
+        executor_def=dg.in_process_executor,
+        description="Score every buyer by the last build; the next build shows it.",
+    )
+    weekly = dg.ScheduleDefinition(
+        name="weekly",
+        job=train_predictions,
+        cron_schedule="0 3 * * 0",
+        execution_timezone="UTC",
+    )
     daily = dg.ScheduleDefinition(
         name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
     )
+    predicted = [key for asset in (*training, *scoring) for key in asset.keys]
     return dg.Definitions(
         assets=[
-            *(landing_spec(), *registry_specs(manifest)),
-            *(raw_tables, dbt_models, linkage_model, serving),
+            *(landing_spec(), *registry_specs(manifest, predicted)),
+            *(raw_tables, dbt_models, linkage_model, serving, *training, *scoring),
         ],
-        jobs=[build, replay, train_linkage],
-        schedules=[daily],
-        sensors=[build_landing_sensor(build.name)],
+        jobs=[build, replay, train_linkage, train_predictions, predict],
+        schedules=[daily, weekly],
+        sensors=[build_landing_sensor(build.name), build_scoring_sensor(build, predict)],
         resources=resources or {"run": build_run_resource()},
     )
 

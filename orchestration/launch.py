@@ -59,6 +59,17 @@ def train_linkage(
     return dict(made.metadata)
 
 
+def predict(paths: Paths, progress: Callable[[str], None], trains: bool) -> None:
+    """Run the job `predict` on the last build, and `train_predictions` before it if asked to or
+    when there is no model yet.
+
+    Raises BuildError when a gate fails: what was published last stays.
+    """
+    if trains or not any(paths.predictions.glob("*/model.json")):
+        _run_job("train_predictions", {}, paths, progress, wait_seconds=600)
+    _run_job("predict", {}, paths, progress, wait_seconds=600)
+
+
 def _run_job(
     name: str,
     config: dict[str, Any],

@@ -69,6 +69,16 @@ class Paths:
         return self.data / "linkage" / "model.json"
 
     @property
+    def predictions(self) -> Path:
+        """The models that predict, a folder for each version."""
+        return self.data / "predictions"
+
+    @property
+    def predicted_at(self) -> Path:
+        """When predictions were published last; the next build shows them."""
+        return self.predictions / "predicted_at"
+
+    @property
     def reports(self) -> Path:
         """Pages and documents that people look at."""
         return self.data / "reports"

@@ -80,6 +80,7 @@
         {%- do run_query(
             "delete from " ~ source("registry", "membership_spells")
             ~ " where customer_id in (select customer_id from erased_ids)") -%}
+        {%- do create_predictions() -%}
         {%- do run_query("commit") -%}
     {%- endif -%}
 {%- endmacro %}

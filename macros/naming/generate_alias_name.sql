@@ -8,6 +8,6 @@
     {%- elif node.resource_type != 'model' -%}
         {{ node.name }}
     {%- else -%}
-        {{ modules.re.sub("^(entity|identity|linkage|pii|seg|aud)_", "", node.name) }}
+        {{ modules.re.sub("^(entity|identity|linkage|features|pii|seg|aud)_", "", node.name) }}
     {%- endif -%}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 """Dagster assets of the warehouse: the dbt project, and what is published of it to readers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -47,9 +47,9 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-def registry_specs(manifest: Manifest) -> list[dg.AssetSpec]:
-    """The log of identities, the tombstones of the erased, who was in which segment and the sizes
-    of the segments: no build makes them anew.
+def registry_specs(manifest: Manifest, made: Collection[dg.AssetKey]) -> list[dg.AssetSpec]:
+    """The log of identities, the tombstones of the erased, who was in which segment, the sizes of
+    the segments, and what is told of predictions: no build makes them anew.
     """
     return [
         dg.AssetSpec(
@@ -59,7 +59,8 @@ def registry_specs(manifest: Manifest) -> list[dg.AssetSpec]:
             owners=["team:data-engineering"],
         )
         for source in manifest.sources.values()
-        if source.source_name == "registry"
+        if source.source_name in ("registry", "predictions")
+        and dg.AssetKey([source.schema, source.identifier]) not in made
     ]
 
 

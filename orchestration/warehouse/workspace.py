@@ -106,6 +106,7 @@ def describe_state(paths: Paths, as_of: date) -> dict[str, str]:
         "segments_version": segments_version(),
         "last_load_id": str(last_load_id),
         "linkage": linkage.describe(paths),
+        "predicted_at": _predicted_at(paths),
     }
 
 
@@ -147,6 +148,11 @@ def _is_warehouse_unchanged(paths: Paths) -> bool:
 
 def _is_refused(load: Load, paths: Paths) -> bool:
     return load.error is not None and (paths.landing / load.file).exists()
+
+
+def _predicted_at(paths: Paths) -> str:
+    """When the job predict published last; empty before the first time."""
+    return paths.predicted_at.read_text() if paths.predicted_at.exists() else ""
 
 
 def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> Start:

@@ -10,6 +10,7 @@ from orchestration.benchmarks import (
     growth,
     identity,
     linkage,
+    predictions,
     segments,
     timeline,
     truth,
@@ -57,6 +58,16 @@ def test_the_segments_benchmark_finds_the_same_members_as_the_statement(tmp_path
     assert figures["rules"] == f"{segments.RULES}"
     assert figures["members"].endswith(", of all rules the same")
     for value in list(figures.values())[3:]:
+        assert float(value.split()[0]) > 0
+
+
+def test_the_predictions_benchmark_scores_everybody(tmp_path: Path) -> None:
+    with data_folder(Paths(tmp_path)):
+        figures = predictions.run(2_000, quiet)
+    # Each buyer over both brands, and at each.
+    assert figures["buyers"].startswith("2,000, ")
+    assert 2_000 < int(figures["buyers"].split()[3].replace(",", "")) < 6_000
+    for value in list(figures.values())[1:]:
         assert float(value.split()[0]) > 0
 
 

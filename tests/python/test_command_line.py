@@ -55,7 +55,7 @@ def test_a_busy_port(tmp_path: Path) -> None:
 
 
 def test_unknown_names(tmp_path: Path) -> None:
-    known = "accuracy, build, growth, identity, linkage, segments, timeline, truth"
+    known = "accuracy, build, growth, identity, linkage, predictions, segments, timeline, truth"
     assert f"there are {known}" in one_line(run(tmp_path, "bench", "speed"))
     assert "online_retail_ii" in one_line(run(tmp_path, "recipe", "nothing", str(tmp_path)))
 

@@ -22,7 +22,7 @@ from tests.python.identity import (
     resolve,
 )
 
-GRAPH = ("identity", "registry", "marts", "pii", "segments", "audiences")
+GRAPH = ("identity", "registry", "predictions", "marts", "pii", "segments", "audiences")
 
 
 def one_of_two_at_a_device(warehouse: Path) -> tuple[str, str]:
@@ -120,6 +120,11 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
             "insert into registry.experiment_assignments values ('test', ?, 'mail', null, ?)",
             [victim, UNTIL],
         )
+        connection.execute(
+            "insert into predictions.product_recommendations "
+            "values (?, 'discover', 1, 'tea', 1, 'others buy it', ?)",
+            [victim, UNTIL],
+        )
 
     with data_folder(paths):
         with pytest.raises(DbtError, match="there never was a customer c-unknown"):
@@ -144,6 +149,7 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     assert {record for record, customer in before - after if customer != victim} == set()
     with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
         assert not connection.execute("from registry.experiment_assignments").fetchall()
+        assert not connection.execute("from predictions.product_recommendations").fetchall()
         assert connection.execute(
             "select status from identity.identifiers where id_value = ?", [device]
         ).fetchall() == [("conducting",)]

@@ -19,13 +19,15 @@ from orchestration.reports.ready_segments_page import ready_segments_page
 
 Node = dict[str, Any]
 
-# What the models of a layer may read. Predictions stand between marts and segments, outside dbt.
+# What the models of a layer may read. Predictions are made outside dbt, from the features.
 MAY_READ = {
     "staging": {"sources", "seeds"},
     "entities": {"staging", "registry", "seeds", "entities"},
     "identity": {"entities", "registry", "seeds", "identity"},
     "linkage": {"entities", "identity", "seeds", "linkage"},
-    "marts": {"entities", "identity", "linkage", "registry", "seeds", "marts"},
+    # When a row was delivered stands in the raw tables only.
+    "features": {"entities", "identity", "marts", "predictions", "seeds", "sources", "features"},
+    "marts": {"entities", "identity", "linkage", "predictions", "registry", "seeds", "marts"},
     "segments": {"marts", "registry", "seeds", "segments"},
     "audiences": {"marts", "segments"},
 }
@@ -68,9 +70,9 @@ class Project:
 
 
 def layer(node: Node) -> str:
-    """The folder below models/, or the kind of what is no model; the registry is no raw table."""
-    if node.get("source_name") == "registry":
-        return "registry"
+    """The folder below models/, or the kind of what is no model, registry and predictions apart."""
+    if node.get("source_name") in ("registry", "predictions"):
+        return str(node["source_name"])
     if node["resource_type"] == "model":
         return str(node["fqn"][1])
     return str(node["resource_type"]) + "s"

@@ -742,7 +742,7 @@ STORE = "till as store_id, 'own' as brand_id, timestamp '2020-01-01 00:00:00' as
 
 
 def test_recipes_of_the_project_are_listed() -> None:
-    assert recipe_names() == ["complete_journey", "hillstrom", "online_retail_ii"]
+    assert recipe_names() == ["cdnow", "complete_journey", "hillstrom", "online_retail_ii"]
 
 
 def test_a_new_file_is_a_new_recipe(recipes: Path) -> None:

@@ -133,6 +133,12 @@ belongings as (
 
 ),
 
+predictions as (
+
+    select * from {{ ref('customer_predictions') }} where brand_id is null
+
+),
+
 final as (
 
     select
@@ -273,7 +279,15 @@ final as (
         channels.channels_to_skip,
         belongings.owned_product_count,
         belongings.in_warranty_count,
-        belongings.succeeded_count
+        belongings.succeeded_count,
+        predictions.predicted_on,
+        predictions.purchase_chance_30d,
+        predictions.purchase_chance_90d,
+        predictions.churn_risk,
+        predictions.at_risk_on,
+        predictions.next_purchase_on,
+        predictions.expected_orders_365d,
+        predictions.expected_amount_365d
     from customers
     left join lifecycle on customers.customer_id = lifecycle.customer_id
     left join inactivity on customers.customer_id = inactivity.customer_id
@@ -291,6 +305,7 @@ final as (
     left join tastes on customers.customer_id = tastes.customer_id
     left join channels on customers.customer_id = channels.customer_id
     left join belongings on customers.customer_id = belongings.customer_id
+    left join predictions on customers.customer_id = predictions.customer_id
 
 )
 

@@ -1,6 +1,6 @@
 {#
     Grain: one row per occasion, country of a brand and year, with the days on which people buy
-    for it, from the year 2000 to the one after the as-of day. A row of seeds/occasions for a
+    for it, from the year 1990 to the one after the as-of day. A row of seeds/occasions for a
     country wins over one for all countries. The library holidays knows the days that move; the
     function holiday_on asks it (orchestration/warehouse/functions.py). An increment adds the years
     that are missing.
@@ -35,7 +35,7 @@ countries as (
 years as (
 
     select cast(range as integer) as year_no
-    from range(2000, extract(year from {{ as_of() }}) + 2)
+    from range(1990, extract(year from {{ as_of() }}) + 2)
     {%- if is_incremental() %}
     where range > (select max(standing.year_no) from {{ this }} as standing)
     {%- endif %}

@@ -1,0 +1,201 @@
+"""What predictions cost: training and scoring of so many buyers, made up, by the project's own
+views and models. Each part is a process of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.paths import PROJECT, Paths
+
+DEFAULT_SIZE = 1_000_000
+AS_OF = date(2026, 6, 30)
+
+# Buyers come over two years at all rates, and some leave early; what a number is follows from a
+# hash, so that every run makes the same.
+_TABLES = """
+create schema if not exists raw;
+create schema if not exists entities;
+create schema if not exists identity;
+create schema if not exists marts;
+create schema if not exists meta;
+
+create table meta.builds as
+select timestamp '2026-07-01' as finished_at, date '2026-06-30' as as_of;
+
+create table drawn as
+select
+    customer,
+    (hash(customer) % 100000 + 0.5) / 100000 as chance,
+    (hash(customer, 'gap') % 100000 + 0.5) / 100000 as gap_chance,
+    cast(hash(customer, 'first') % 730 as integer) as first_day
+from range($customers) as customers (customer);
+
+create table marts.orders as
+select
+    'shop:orders:' || customer || '-' || turn as order_id,
+    'customer-' || customer as customer_id,
+    case when hash(customer, turn, 'brand') % 3 = 0 then 'b' else 'a' end as brand_id,
+    date '2026-06-30' - 730 + first_day
+    + cast(turn * (5 - 60 * ln(gap_chance)) as integer) as ordered_on,
+    false as is_test,
+    false as is_void,
+    'online' as channel,
+    cast(5 + hash(customer, turn, 'amount') % 100 as decimal(18, 4)) as merchandise_amount,
+    cast(hash(customer, turn, 'discount') % 5 as decimal(18, 4)) as discount_amount,
+    cast(1 + hash(customer, turn, 'items') % 4 as decimal(18, 4)) as item_count
+from drawn, range(cast(1 - 5 * ln(chance) as integer)) as turns (turn)
+where first_day + cast(turn * (5 - 60 * ln(gap_chance)) as integer) <= 730;
+
+create table entities.sales_documents as
+select
+    order_id as document_key,
+    'shop:accounts:' || customer_id as record_key,
+    timestamp '2026-06-30' as version_at
+from marts.orders;
+
+create table raw.orders as
+select
+    'shop' as source_system,
+    split_part(order_id, ':', 3) as order_id,
+    cast(null as date) as _delivered_on
+from marts.orders;
+
+create table raw.receipts (source_system varchar, receipt_id varchar, _delivered_on date);
+
+create table identity.edges as
+select
+    'shop:accounts:customer-' || customer as record_key,
+    customer as node,
+    customer as hub_node
+from drawn;
+
+create table identity.history as
+select
+    customer as node,
+    cast(null as bigint) as other_node,
+    date '2026-06-30' as as_of,
+    1 as build_number,
+    'customer-' || customer as to_customer_id
+from drawn;
+
+create table marts.returns (
+    order_id varchar, returned_on date, is_counted boolean, net_amount decimal(18, 4)
+);
+
+create table marts.customer_id_history as
+select
+    'customer-' || customer as customer_id,
+    'customer-' || customer as current_customer_id
+from drawn;
+"""
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a part told, its seconds, and the most memory that it held, in MB."""
+
+    told: dict[str, Any]
+    seconds: float
+    megabytes: float
+
+
+def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
+    """Train and score so many buyers; seconds and memory by name."""
+    customers = size or DEFAULT_SIZE
+    folder = Paths.from_environment().data / "bench" / f"predictions-{customers}"
+    folder.mkdir(parents=True, exist_ok=True)
+    progress(f"== make up {customers:,} buyers")
+    made = _timed("tables", folder, customers)
+    progress("== train")
+    trained = _timed("train", folder, customers)
+    progress("== score")
+    scored = _timed("score", folder, customers)
+    return {
+        "buyers": f"{customers:,}, {made.told['orders']:,} orders, {scored.told['rows']:,} scores",
+        "training": f"{trained.seconds:.1f} s, {trained.megabytes:,.0f} MB",
+        "scoring": f"{scored.seconds:.1f} s, {scored.megabytes:,.0f} MB (goal of 1,000,000: 60 s)",
+        "both": (
+            f"{trained.seconds + scored.seconds:.1f} s, "
+            f"{max(trained.megabytes, scored.megabytes):,.0f} MB "
+            "(goal of 100,000: 180 s, 4,000 MB)"
+        ),
+    }
+
+
+def _timed(part: str, folder: Path, customers: int) -> _Cost:
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "orchestration.benchmarks.predictions"),
+            *(part, str(folder), str(customers)),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{part} failed in {folder}")
+    seconds = time.perf_counter() - began
+    return _Cost(json.loads(told.splitlines()[-1]), seconds, usage.ru_maxrss / 1000)
+
+
+def _run_part(part: str, folder: Path, customers: int) -> dict[str, Any]:
+    from orchestration.predictions import registry
+    from orchestration.predictions.work import score_candidates, train_challenger
+
+    if part == "tables":
+        return _make_tables(folder, customers)
+    with duckdb.connect(str(folder / "warehouse.duckdb"), config={"threads": 2}) as warehouse:
+        if part == "train":
+            trained = train_challenger(warehouse, folder / "models")
+            # What is made up need not pass its gates; it scores all the same.
+            registry.save(trained.version, folder / "models")
+            registry.set_status(warehouse, trained.version.model.version, "champion", None)
+            return {}
+        score_candidates(warehouse, folder / "models")
+        [(rows,)] = warehouse.execute("select count(*) from predictions.candidates").fetchall()
+        return {"rows": rows}
+
+
+def _make_tables(folder: Path, customers: int) -> dict[str, Any]:
+    from dbt.cli.main import dbtRunner
+
+    file = folder / "warehouse.duckdb"
+    file.unlink(missing_ok=True)
+    with duckdb.connect(str(file)) as warehouse:
+        for statement in _TABLES.split(";")[:-1]:
+            warehouse.execute(statement.replace("$customers", str(customers)))
+        [(orders,)] = warehouse.execute("select count(*) from marts.orders").fetchall()
+    os.environ["SEGMENT_OF_ONE_WAREHOUSE"] = str(file)
+    views = ("purchases", "record_history", "snapshots", "labels")
+    result = dbtRunner().invoke(
+        [
+            *("run", "--select", " ".join(f"features_{view}" for view in views)),
+            *("--vars", json.dumps({"as_of": AS_OF.isoformat(), "load_id": 1})),
+            *("--quiet", "--log-level", "none"),
+            *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+            *("--target-path", str(folder / "dbt"), "--log-path", str(folder / "logs")),
+        ]
+    )
+    if not result.success:
+        nodes: Any = result.result or []
+        raise RuntimeError(str(result.exception or [node.message for node in nodes]))
+    return {"orders": orders}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_run_part(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))) + "\n")
