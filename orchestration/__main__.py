@@ -247,14 +247,26 @@ def _predict(arguments: argparse.Namespace, paths: Paths) -> None:
         )
     predict(paths, _progress(), arguments.train)
     sys.stdout.write(
-        f"Charts: {paths.reports / 'predictions'}\nThe next build shows it: make build\n"
+        f"Charts: {paths.reports / 'predictions'}\n"
+        "The next build shows it; of the same day: "
+        f"make build AS_OF={_newest_day(paths).isoformat()}\n"
     )
+
+
+def _newest_day(paths: Paths) -> date:
+    """The day of the last build."""
+    with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
+        [(day,)] = warehouse.execute("select max(as_of) from meta.builds").fetchall()
+    return date.fromisoformat(str(day))
 
 
 def _backtest(arguments: argparse.Namespace, paths: Paths) -> None:
     from orchestration.predictions.real_data import judge_real_data
 
-    for name, value in judge_real_data(arguments.files, paths, _progress()).items():
+    figures = judge_real_data(arguments.files, paths, _progress())
+    if not figures:
+        raise UsageError(f"{arguments.files} holds no folder of a data set that is known")
+    for name, value in figures.items():
         sys.stdout.write(f"{name}: {value}\n")
 
 

@@ -65,9 +65,17 @@ def predict(paths: Paths, progress: Callable[[str], None], trains: bool) -> None
 
     Raises BuildError when a gate fails: what was published last stays.
     """
+    jobs = ["predict"]
     if trains or not any(paths.predictions.glob("*/model.json")):
-        _run_job("train_predictions", {}, paths, progress, wait_seconds=600)
-    _run_job("predict", {}, paths, progress, wait_seconds=600)
+        jobs.insert(0, "train_predictions")
+    for job in jobs:
+        try:
+            _run_job(job, {}, paths, progress, wait_seconds=600)
+        except BuildError as error:
+            raise BuildError(
+                f"{error}; what was predicted before stays. Progress tells the figures of each "
+                "gate, docs/predictions.md what a gate asks"
+            ) from None
 
 
 def _run_job(

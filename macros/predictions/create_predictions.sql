@@ -1,14 +1,15 @@
 {#
     The tables that the job predict fills; empty until it ran. Runs before every build, so that
     everything builds without predictions, and takes out of them who was erased, should a backup
-    have brought the rows back.
+    have brought the rows back. What is asked for, spine, each job says anew.
 #}
 {% macro create_predictions() -%}
     {%- if execute -%}
         {%- do run_query("create schema if not exists predictions") -%}
         {%- do run_query(
-            "create table if not exists predictions.spine (cutoff_on date not null, "
-            ~ "horizon_days integer, customers_below varchar not null)") -%}
+            "create or replace table predictions.spine (cutoff_on date not null, "
+            ~ "horizon_days integer, customers_from varchar not null, "
+            ~ "customers_below varchar not null)") -%}
         {%- do run_query(
             "create table if not exists predictions.customer_predictions ("
             ~ "customer_id varchar not null, brand_id varchar, as_of date not null, "

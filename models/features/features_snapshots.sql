@@ -9,9 +9,10 @@ with spine as (
 
     select
         cutoff_on,
-        max(customers_below) as customers_below
+        customers_from,
+        customers_below
     from {{ source('predictions', 'spine') }}
-    group by cutoff_on
+    group by cutoff_on, customers_from, customers_below
 
 ),
 
@@ -33,11 +34,28 @@ returns as (
 
 ),
 
-known_purchases as (
+asked_records as (
 
     select
         spine.cutoff_on,
-        record_history.customer_id,
+        record_history.record_key,
+        record_history.customer_id
+    from record_history
+    inner join spine
+        on
+            record_history.valid_from <= spine.cutoff_on
+            and record_history.valid_until > spine.cutoff_on
+    where
+        md5(record_history.customer_id) >= spine.customers_from
+        and md5(record_history.customer_id) < spine.customers_below
+
+),
+
+known_purchases as (
+
+    select
+        asked_records.cutoff_on,
+        asked_records.customer_id,
         purchases.order_id,
         purchases.brand_id,
         purchases.ordered_on,
@@ -46,16 +64,11 @@ known_purchases as (
         purchases.discount_amount,
         purchases.item_count
     from purchases
-    inner join spine
+    inner join asked_records
         on
-            purchases.known_on <= spine.cutoff_on
-            and coalesce(purchases.cancelled_on > spine.cutoff_on, true)
-    inner join record_history
-        on
-            purchases.record_key = record_history.record_key
-            and spine.cutoff_on >= record_history.valid_from
-            and spine.cutoff_on < record_history.valid_until
-    where md5(record_history.customer_id) < spine.customers_below
+            purchases.record_key = asked_records.record_key
+            and purchases.known_on <= asked_records.cutoff_on
+    where coalesce(purchases.cancelled_on > asked_records.cutoff_on, true)
 
 ),
 

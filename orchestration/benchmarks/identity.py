@@ -4,19 +4,19 @@ models in full, and a day's new ties. Each part is a process of its own with a m
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import yaml
 
+from orchestration.measured import run_part
 from orchestration.paths import PROJECT, Paths
 
+_THIS = "orchestration.benchmarks.identity"
 DEFAULT_SIZES = (1_000_000, 10_000_000)
 MEMORY_LIMIT = "1GB"
 
@@ -49,14 +49,6 @@ where random() < 0.02;
 """
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """Seconds of the work itself, and the most memory that its process held, in MB."""
-
-    seconds: float
-    memory: float
-
-
 def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     """Measure graphs of so many ties; figures by name, in print order."""
     figures: dict[str, str] = {}
@@ -68,31 +60,31 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
 def _run(ties: int, progress: Callable[[str], None]) -> dict[str, str]:
     folder = Paths.from_environment().data / "bench" / f"identity-{ties}"
     folder.mkdir(parents=True, exist_ok=True)
-    _timed("graph", folder, ties)
+    run_part(_THIS, "graph", folder, ties)
     progress(f"{ties:,} ties: made")
-    scipy = _timed("scipy", folder, 1)
-    progress(f"{ties:,} ties: SciPy {scipy.seconds:.1f} s, {scipy.memory:,.0f} MB")
-    components = _timed("components", folder, 1)
-    progress(f"{ties:,} ties: ours {components.seconds:.1f} s, {components.memory:,.0f} MB")
-    full = _timed("all", folder, 1)
-    progress(f"{ties:,} ties: all models in full {full.seconds:.1f} s, {full.memory:,.0f} MB")
+    scipy = run_part(_THIS, "scipy", folder, 1)
+    progress(f"{ties:,} ties: SciPy {scipy.told:.1f} s, {scipy.megabytes:,.0f} MB")
+    components = run_part(_THIS, "components", folder, 1)
+    progress(f"{ties:,} ties: ours {components.told:.1f} s, {components.megabytes:,.0f} MB")
+    full = run_part(_THIS, "all", folder, 1)
+    progress(f"{ties:,} ties: all models in full {full.told:.1f} s, {full.megabytes:,.0f} MB")
     new = max(ties // 500, 10)
     _add_ties(folder / "warehouse.duckdb", new)
-    increment = _timed("all", folder, 2)
-    progress(f"{new:,} new ties: {increment.seconds:.2f} s, {increment.memory:,.0f} MB")
+    increment = run_part(_THIS, "all", folder, 2)
+    progress(f"{new:,} new ties: {increment.told:.2f} s, {increment.megabytes:,.0f} MB")
     return {
-        f"{ties:,} ties, SciPy": f"{scipy.seconds:.2f} s, {scipy.memory:,.0f} MB",
-        f"{ties:,} ties, components": f"{components.seconds:.2f} s, {components.memory:,.0f} MB",
+        f"{ties:,} ties, SciPy": f"{scipy.told:.2f} s, {scipy.megabytes:,.0f} MB",
+        f"{ties:,} ties, components": f"{components.told:.2f} s, {components.megabytes:,.0f} MB",
         f"{ties:,} ties, components, times SciPy": (
-            f"{components.seconds / scipy.seconds:.2f} (goal 2.5)"
+            f"{components.told / scipy.told:.2f} (goal 2.5)"
         ),
         f"{ties:,} ties, most memory at a limit of {MEMORY_LIMIT}": (
-            f"{max(components.memory, full.memory, increment.memory):,.0f} MB (goal 1,200)"
+            f"{max(components.megabytes, full.megabytes, increment.megabytes):,.0f} MB (goal 1,200)"
         ),
-        f"{ties:,} ties, all models in full": f"{full.seconds:.2f} s",
-        f"{ties:,} ties, {new:,} new ones": f"{increment.seconds:.2f} s",
+        f"{ties:,} ties, all models in full": f"{full.told:.2f} s",
+        f"{ties:,} ties, {new:,} new ones": f"{increment.told:.2f} s",
         f"{ties:,} ties, new ones, of the full build": (
-            f"{100 * increment.seconds / full.seconds:.1f} % (goal 4)"
+            f"{100 * increment.told / full.told:.1f} % (goal 4)"
         ),
     }
 
@@ -206,34 +198,6 @@ _PARTS = {
 }
 
 
-def _timed(part: str, folder: Path, number: int) -> _Cost:
-    """Run a part in a process of its own, which prints the seconds of its work.
-
-    `number` is the load of the models, the ties of the graph. The graph is made in a process of its
-    own too: the most that a process held counts for all that it starts.
-    """
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "orchestration.benchmarks.identity",
-            part,
-            str(folder),
-            str(number),
-        ],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{part} failed in {folder}")
-    return _Cost(float(told.splitlines()[-1]), usage.ru_maxrss / 1000)
-
-
 def _run_models(folder: Path, models: Sequence[str], load_id: int) -> float:
     """Seconds of the models alone, as dbt tells them."""
     from dbt.cli.main import dbtRunner
@@ -304,6 +268,7 @@ def _run_scipy(folder: Path) -> float:
 
 
 def _run_part(part: str, folder: Path, number: int) -> float:
+    """The seconds of a part; `number` is the load of the models, the ties of the graph."""
     if part == "graph":
         _make_graph(folder / "warehouse.duckdb", ties=number)
         return 0
@@ -313,5 +278,6 @@ def _run_part(part: str, folder: Path, number: int) -> float:
 
 
 if __name__ == "__main__":
+    # The seconds of the work itself, without the start of the process.
     seconds = _run_part(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
     sys.stdout.write(f"{seconds}\n")

@@ -4,21 +4,20 @@ views and models. Each part is a process of its own.
 
 import json
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from orchestration.measured import run_part
 from orchestration.paths import PROJECT, Paths
 
 DEFAULT_SIZE = 1_000_000
 AS_OF = date(2026, 6, 30)
+_THIS = "orchestration.benchmarks.predictions"
 
 # Buyers come over two years at all rates, and some leave early; what a number is follows from a
 # hash, so that every run makes the same.
@@ -100,26 +99,17 @@ from drawn;
 """
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """What a part told, its seconds, and the most memory that it held, in MB."""
-
-    told: dict[str, Any]
-    seconds: float
-    megabytes: float
-
-
 def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     """Train and score so many buyers; seconds and memory by name."""
     customers = size or DEFAULT_SIZE
     folder = Paths.from_environment().data / "bench" / f"predictions-{customers}"
     folder.mkdir(parents=True, exist_ok=True)
     progress(f"== make up {customers:,} buyers")
-    made = _timed("tables", folder, customers)
+    made = run_part(_THIS, "tables", folder, customers)
     progress("== train")
-    trained = _timed("train", folder, customers)
+    trained = run_part(_THIS, "train", folder, customers)
     progress("== score")
-    scored = _timed("score", folder, customers)
+    scored = run_part(_THIS, "score", folder, customers)
     return {
         "buyers": f"{customers:,}, {made.told['orders']:,} orders, {scored.told['rows']:,} scores",
         "training": f"{trained.seconds:.1f} s, {trained.megabytes:,.0f} MB",
@@ -130,27 +120,6 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
             "(goal of 100,000: 180 s, 4,000 MB)"
         ),
     }
-
-
-def _timed(part: str, folder: Path, customers: int) -> _Cost:
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "orchestration.benchmarks.predictions"),
-            *(part, str(folder), str(customers)),
-        ],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{part} failed in {folder}")
-    seconds = time.perf_counter() - began
-    return _Cost(json.loads(told.splitlines()[-1]), seconds, usage.ru_maxrss / 1000)
 
 
 def _run_part(part: str, folder: Path, customers: int) -> dict[str, Any]:

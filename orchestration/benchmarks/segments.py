@@ -8,7 +8,6 @@ the same tables, a query for each segment, and stores the same rows. Each is a p
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +17,10 @@ from typing import Any
 
 import duckdb
 
+from orchestration.measured import run_part
 from orchestration.paths import PROJECT, Paths
 
+_THIS = "orchestration.benchmarks.segments"
 DEFAULT_SIZE = 1_000_000
 RULES = 500
 ORDERS_OF_A_CUSTOMER = 3
@@ -186,28 +187,20 @@ class _Condition:
     measure: _Measure | None = None
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """What a part told of itself, and the most memory that its process held, in MB."""
-
-    told: dict[str, Any]
-    memory: float
-
-
 def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
     """Measure so many customers; figures by name, in print order."""
     customers = size or DEFAULT_SIZE
     folder = Paths.from_environment().data / "bench" / f"segments-{customers}"
     folder.mkdir(parents=True, exist_ok=True)
-    _timed("tables", folder, customers)
+    run_part(_THIS, "tables", folder, customers)
     progress(f"{customers:,} customers: made")
-    by_hand = _timed("by_hand", folder, customers)
+    by_hand = run_part(_THIS, "by_hand", folder, customers)
     progress(f"one statement by hand: {by_hand.told['seconds']:.1f} s")
-    models = _timed("models", folder, customers)
+    models = run_part(_THIS, "models", folder, customers)
     seconds = models.told["seconds"]
     whole = sum(seconds.values()) - seconds["explanations"]
     progress(f"the models: {whole:.1f} s")
-    asked = _timed("questions", folder, customers)
+    asked = run_part(_THIS, "questions", folder, customers)
     return {
         "customers": f"{customers:,}",
         "rules": f"{asked.told['rules']}",
@@ -215,8 +208,8 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
         "rules compiled": f"{seconds['rules']:.2f} s",
         "what they ask for": f"{seconds['rule_inputs']:.2f} s",
         "memberships and a view for each": f"{seconds['rule_memberships']:.2f} s",
-        "all of it": f"{whole:.2f} s (goal {GOAL_SECONDS}), {models.memory:,.0f} MB",
-        "one statement by hand": f"{by_hand.told['seconds']:.2f} s, {by_hand.memory:,.0f} MB",
+        "all of it": f"{whole:.2f} s (goal {GOAL_SECONDS}), {models.megabytes:,.0f} MB",
+        "one statement by hand": f"{by_hand.told['seconds']:.2f} s, {by_hand.megabytes:,.0f} MB",
         "all of it, times the statement": (
             f"{whole / by_hand.told['seconds']:.2f} (goal {GOAL_TIMES})"
         ),
@@ -434,26 +427,6 @@ def _ask(warehouse: Path) -> dict[str, Any]:
 
 def _connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(warehouse), config={"threads": 2, "preserve_insertion_order": False})
-
-
-def _timed(part: str, folder: Path, customers: int) -> _Cost:
-    """Run a part in a process of its own, which prints what it measured."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "orchestration.benchmarks.segments"),
-            *(part, str(folder), str(customers)),
-        ],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{part} failed in {folder}")
-    return _Cost(json.loads(told.splitlines()[-1]), usage.ru_maxrss / 1000)
 
 
 def _run_part(part: str, folder: Path, customers: int) -> dict[str, Any]:

@@ -26,13 +26,13 @@ from orchestration.predictions.propensity import purchase_odds
 from orchestration.predictions.season import season_index
 from orchestration.predictions.snapshots import (
     EVERYBODY,
+    Customers,
+    Numbers,
     ask,
     earlier,
     read_labels,
     read_snapshots,
 )
-
-Numbers = NDArray[np.float64]
 
 # Quarters of a year back, and one more: older customers are customers of another shop.
 MOST_CUTOFFS = 4
@@ -64,26 +64,16 @@ class Judgement:
     measures: list[Measure]
     bins: dict[tuple[str, int], list[Bin]]
 
-    def value(self, name: str, group: str = "all") -> float:
-        """One measure of a group at the longest horizon."""
-        longest = max(self.model.horizons)
-        [found] = [
-            each.value
-            for each in self.measures
-            if (each.name, each.group, each.horizon) == (name, group, longest)
-        ]
-        return found
-
 
 def backtest(
     warehouse: duckdb.DuckDBPyConnection,
     cutoff: date,
     horizons: Sequence[int],
-    customers_below: str = EVERYBODY,
+    customers: Customers = EVERYBODY,
 ) -> Judgement:
     """Train as on the evening of `cutoff`, and judge by the days up to the longest horizon."""
     days = cutoffs_before(warehouse, cutoff, max(horizons))
-    ask(warehouse, [*days, cutoff], horizons, customers_below)
+    ask(warehouse, [*days, cutoff], horizons, customers)
     snapshots, labels = read_snapshots(warehouse), read_labels(warehouse)
     model = train(snapshots, labels, horizons, cutoff)
     now = pd.Timestamp(cutoff)
@@ -196,15 +186,17 @@ def _measures(
 
 
 def _coverage(scores: pd.DataFrame, days: Numbers, horizon: int) -> float:
-    """In how many cases the next purchase came between its earliest and its latest day, of the
-    cases that the horizon can tell: 80 % by design.
+    """How often the next purchase comes between its earliest and its latest day: 80 % by design.
+
+    One less the share who bought before the earliest day, of those whose earliest day lies within
+    the horizon, and the share who had not bought by the latest one, of those whose latest does.
     """
-    earliest = scores["earliest_days"].fillna(np.inf).to_numpy(float)
-    latest = scores["latest_days"].fillna(np.inf).to_numpy(float)
-    bought = ~np.isnan(days)
-    told = bought | (latest > horizon)
-    inside = np.where(bought, (days >= earliest) & (days <= latest), latest > horizon)
-    return float(inside[told].mean()) if told.any() else float("nan")
+    until = np.where(np.isnan(days), np.inf, days)
+    earliest, latest = (scores[name].to_numpy(float) for name in ("earliest_days", "latest_days"))
+    before = (until < earliest)[earliest <= horizon]
+    after = (until > latest)[latest <= horizon]
+    outside = sum(float(each.mean()) for each in (before, after) if len(each))
+    return 1 - outside if len(before) else float("nan")
 
 
 def _groups(brand: str | None, snapshots: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:

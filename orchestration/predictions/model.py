@@ -19,7 +19,7 @@ from orchestration.predictions.purchase_models import (
     SpendModel,
     fit_purchases,
 )
-from orchestration.predictions.snapshots import FEATURES, WEEK, history
+from orchestration.predictions.snapshots import FEATURES, WEEK, Numbers, history
 from orchestration.predictions.value import (
     SpendTrees,
     expected_purchases,
@@ -27,8 +27,6 @@ from orchestration.predictions.value import (
     learn_spend,
     order_worth,
 )
-
-Numbers = NDArray[np.float64]
 
 # Of ten customers one buys before the earliest day, one after the latest.
 _EARLIEST, _MEDIAN, _LATEST = 0.1, 0.5, 0.9

@@ -9,35 +9,19 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import lightgbm
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from orchestration.predictions.purchase_models import PurchaseModel
-from orchestration.predictions.snapshots import WEEK, history, logistic_inputs, tree_inputs
-
-Numbers = NDArray[np.float64]
+from orchestration.predictions.snapshots import WEEK, Numbers, history, logistic_inputs
+from orchestration.predictions.trees import learn_chances, log_odds
 
 # Chances nearer to none and to certain than this have no log odds that mean anything.
 _NEAREST = 1e-4
 # Fifteen customers of either kind for each of the seven inputs of the regression.
 LEAST_LABELS = 105
-_TREES = 150
-# Few leaves, many customers in each: the same customer is never learnt by heart.
-_TREE_PARAMETERS: dict[str, Any] = {
-    "objective": "binary",
-    "num_leaves": 7,
-    "learning_rate": 0.05,
-    "min_data_in_leaf": 50,
-    "num_threads": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "seed": 1,
-    "verbosity": -1,
-}
 
 
 @dataclass(frozen=True)
@@ -81,12 +65,11 @@ class Propensity:
         seasonal = purchase_odds(snapshots, purchases, self.horizon, season)
         if self.logistic is None or self.trees is None:
             return np.asarray(expit(seasonal))
-        booster = lightgbm.Booster(model_str=self.trees)
         odds = np.mean(
             [
                 usual,
                 self.logistic.log_odds(logistic_inputs(snapshots)),
-                np.asarray(booster.predict(tree_inputs(snapshots), raw_score=True, num_threads=1)),
+                log_odds(self.trees, snapshots),
             ],
             axis=0,
         )
@@ -109,10 +92,10 @@ def learn(horizon: int, snapshots: pd.DataFrame, has_bought: Numbers) -> Propens
     did = int(has_bought.sum())
     if min(did, len(has_bought) - did) < LEAST_LABELS:
         return Propensity(horizon, None, None)
-    data = lightgbm.Dataset(tree_inputs(snapshots), label=has_bought)
-    trees = lightgbm.train(_TREE_PARAMETERS, data, _TREES)
     return Propensity(
-        horizon, _logistic(logistic_inputs(snapshots), has_bought), trees.model_to_string()
+        horizon,
+        _logistic(logistic_inputs(snapshots), has_bought),
+        learn_chances(snapshots, has_bought),
     )
 
 

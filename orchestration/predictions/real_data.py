@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from orchestration.launch import BuildError
 from orchestration.paths import PROJECT, Paths
 from orchestration.predictions.snapshots import Numbers
 
@@ -74,6 +75,7 @@ def judge_real_data(files: Path, paths: Paths, progress: Callable[[str], None]) 
         built = Paths(paths.data / "backtest" / each.name)
         _build(each, files, built)
         with duckdb.connect(str(built.warehouse)) as warehouse:
+            figures |= _recommendations(each.name, warehouse)
             for cutoff, horizon in each.windows:
                 judgement = backtest(warehouse, cutoff, (horizon,))
                 goals = _GOALS.get((each.name, cutoff.isoformat()), {})
@@ -96,12 +98,39 @@ def _build(data_set: _Set, files: Path, paths: Paths) -> None:
     if not paths.landing.exists():
         commands.insert(0, ["recipe", data_set.name, str(files / data_set.name)])
     for command in commands:
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "orchestration", *command],
             cwd=PROJECT,
             env={**os.environ, "SEGMENT_OF_ONE_DATA": str(paths.data)},
-            check=True,
+            check=False,
         )
+        if done.returncode:
+            raise BuildError(f"{data_set.name}: {command[0]} failed, as told above")
+
+
+def _recommendations(name: str, warehouse: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Recall at ten places, on the windows that chose nothing; CDNOW tells no products."""
+    from orchestration.predictions.purchases import read_purchases
+    from orchestration.predictions.recommendation_quality import new_products, next_basket
+
+    if name == "cdnow":
+        return {}
+    purchases = read_purchases(
+        warehouse.execute("select * from features.product_purchases").to_arrow_table()
+    )
+    if name == "online_retail_ii":
+        found = new_products(purchases, date(2011, 9, 9), 91)
+        recall, popular = (found[each].recall_of_ten for each in ("discover", "popularity"))
+        return {
+            f"{name} 2011-09-09 91 d new products, recall of ten": _recall(recall, popular, ".090")
+        }
+    found = next_basket(purchases, date(2017, 12, 3), 28, least_products=3)
+    recall, popular = (found[each].recall for each in ("replenish", "popularity"))
+    return {f"{name} 2017-12-03 28 d next basket, recall": _recall(recall, popular, ".130")}
+
+
+def _recall(recall: float, popular: float, goal: str) -> str:
+    return f"{recall:.4f} (goal {goal}), most bought {popular:.4f}"
 
 
 def _anchors(files: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 WEEK = 7.0
-# Every customer, as a bound of a hash in hexadecimal digits.
-EVERYBODY = "g"
+# Customers whose md5, in hexadecimal digits, is from the first on and below the second.
+Customers = tuple[str, str]
+EVERYBODY: Customers = ("", "g")
+_DIGITS = 8
 
 # The columns that trees read, in this order. Missing is missing: trees have a way for it.
 FEATURES = (
@@ -69,18 +72,25 @@ def logistic_inputs(snapshots: pd.DataFrame) -> Numbers:
     return matrix
 
 
+def parts(count: int) -> list[Customers]:
+    """So many parts of all customers, about equal and the same every time."""
+    inner = [f"{16**_DIGITS * number // count:0{_DIGITS}x}" for number in range(1, count)]
+    bounds = [EVERYBODY[0], *inner, EVERYBODY[1]]
+    return list(pairwise(bounds))
+
+
 def ask(
     warehouse: duckdb.DuckDBPyConnection,
     cutoffs: Iterable[date],
     horizons: Iterable[int] = (),
-    customers_below: str = EVERYBODY,
+    customers: Customers = EVERYBODY,
 ) -> None:
     """Say of which days the views of features tell: all that they read is predictions.spine."""
     days: list[int | None] = [*horizons] or [None]
-    rows = [(cutoff, horizon, customers_below) for cutoff in cutoffs for horizon in days]
+    rows = [(cutoff, horizon, *customers) for cutoff in cutoffs for horizon in days]
     warehouse.execute("delete from predictions.spine")
     if rows:
-        warehouse.executemany("insert into predictions.spine values (?, ?, ?)", rows)
+        warehouse.executemany("insert into predictions.spine values (?, ?, ?, ?)", rows)
 
 
 def read_snapshots(warehouse: duckdb.DuckDBPyConnection) -> pd.DataFrame:

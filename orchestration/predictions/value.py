@@ -1,12 +1,9 @@
 """What a customer will spend: expected purchases times the worth of one, and trees beside it."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import lightgbm
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from orchestration.predictions.propensity import LEAST_LABELS
 from orchestration.predictions.purchase_models import (
@@ -15,25 +12,11 @@ from orchestration.predictions.purchase_models import (
     SpendModel,
     fit_spend,
 )
-from orchestration.predictions.snapshots import WEEK, history, tree_inputs
-
-Numbers = NDArray[np.float64]
+from orchestration.predictions.snapshots import WEEK, Numbers, history
+from orchestration.predictions.trees import amounts, learn_amounts
 
 # A wholesale order is no customer's habit: what is beyond this share of orders counts as its edge.
 _CAPPED = 0.995
-_TREES = 150
-_TREE_PARAMETERS: dict[str, Any] = {
-    "objective": "tweedie",
-    "tweedie_variance_power": 1.5,
-    "num_leaves": 7,
-    "learning_rate": 0.05,
-    "min_data_in_leaf": 50,
-    "num_threads": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "seed": 1,
-    "verbosity": -1,
-}
 
 
 @dataclass(frozen=True)
@@ -45,8 +28,7 @@ class SpendTrees:
 
     def amount(self, snapshots: pd.DataFrame) -> Numbers:
         """The amount to be expected of each customer in the days of the horizon."""
-        booster = lightgbm.Booster(model_str=self.trees)
-        return np.asarray(booster.predict(tree_inputs(snapshots), num_threads=1))
+        return amounts(self.trees, snapshots)
 
 
 def learn_spend(horizon: int, snapshots: pd.DataFrame, amount: Numbers) -> SpendTrees | None:
@@ -54,9 +36,7 @@ def learn_spend(horizon: int, snapshots: pd.DataFrame, amount: Numbers) -> Spend
     if (amount > 0).sum() < LEAST_LABELS:
         return None
     edge = np.quantile(amount[amount > 0], _CAPPED)
-    labels = np.clip(amount, 0, edge)
-    data = lightgbm.Dataset(tree_inputs(snapshots), label=labels)
-    return SpendTrees(horizon, lightgbm.train(_TREE_PARAMETERS, data, _TREES).model_to_string())
+    return SpendTrees(horizon, learn_amounts(snapshots, np.clip(amount, 0, edge)))
 
 
 def fit_order_worth(snapshots: pd.DataFrame) -> SpendModel | None:

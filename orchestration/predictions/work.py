@@ -1,8 +1,8 @@
 """The two jobs on a built warehouse: train a challenger and judge it; score everybody."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from math import ceil
 from pathlib import Path
 
 import duckdb
@@ -17,8 +17,9 @@ from orchestration.predictions.gates import model_gates, score_gates
 from orchestration.predictions.model import Model, Seasons, TrainingError, train
 from orchestration.predictions.recommendations import recommend
 from orchestration.predictions.snapshots import (
-    EVERYBODY,
+    Customers,
     ask,
+    parts,
     read_labels,
     read_snapshots,
 )
@@ -26,9 +27,8 @@ from orchestration.predictions.snapshots import (
 HORIZONS = (30, 60, 90)
 # So many buyers are enough to learn from: more make the same model in more time.
 _MOST_LEARNT_FROM = 50_000
-_HASH_DIGITS = 8
-
-Progress = Callable[[str], None]
+# Buyers whose features are in memory at a time.
+_SCORED_AT_A_TIME = 500_000
 
 
 @dataclass(frozen=True)
@@ -113,25 +113,36 @@ def promote(warehouse: duckdb.DuckDBPyConnection) -> tuple[str, str, str]:
 
 
 def score_candidates(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> list[Gate]:
-    """Score every buyer by the champion into predictions.candidates; the gates of the scores."""
+    """Score every buyer by the champion into predictions.candidates; the gates of the scores.
+
+    So many at a time that memory does not grow with the customers.
+    """
     name = registry.champion(warehouse)
     if name is None:
         raise TrainingError("there is no model yet: make predict TRAIN=yes makes one")
     model = registry.load(name, folder).model
     as_of = day_of_build(warehouse)
-    ask(warehouse, [as_of], customers_below=EVERYBODY)
-    snapshots = read_snapshots(warehouse)
     season = seasons(warehouse, as_of, model.horizons)
-    scores = model.score(snapshots, season)
-    rows = _as_published(scores, snapshots, model, as_of)
-    warehouse.register("scored", rows)
     warehouse.execute(
         "create or replace table predictions.candidates as "
         "select * from predictions.customer_predictions limit 0"
     )
-    warehouse.execute("insert into predictions.candidates by name select * from scored")
-    warehouse.unregister("scored")
-    return score_gates(warehouse, model, snapshots)
+    compared = None
+    for part in parts(max(ceil(_buyers(warehouse) / _SCORED_AT_A_TIME), 1)):
+        ask(warehouse, [as_of], customers=part)
+        snapshots = read_snapshots(warehouse)
+        if snapshots.empty:
+            continue
+        if compared is None:
+            compared = snapshots
+        rows = _as_published(model.score(snapshots, season), snapshots, model, as_of)
+        warehouse.register("scored", rows)
+        warehouse.execute("insert into predictions.candidates by name select * from scored")
+        warehouse.unregister("scored")
+    if compared is None:
+        raise TrainingError("nobody has bought by then: there is nobody to score")
+    # One part is a sample of all, and enough to see whether a feature has moved.
+    return score_gates(warehouse, model, compared)
 
 
 def publish_candidates(warehouse: duckdb.DuckDBPyConnection) -> int:
@@ -182,15 +193,16 @@ def day_of_build(warehouse: duckdb.DuckDBPyConnection) -> date:
     return date.fromisoformat(str(as_of))
 
 
-def _sample(warehouse: duckdb.DuckDBPyConnection) -> str:
-    """The bound of the hash below which there are about as many buyers as are learnt from."""
+def _sample(warehouse: duckdb.DuckDBPyConnection) -> Customers:
+    """About as many buyers as are learnt from, all where there are fewer."""
+    return parts(max(_buyers(warehouse) // _MOST_LEARNT_FROM, 1))[0]
+
+
+def _buyers(warehouse: duckdb.DuckDBPyConnection) -> int:
     [(buyers,)] = warehouse.execute(
         "select count(distinct customer_id) from features.purchases"
     ).fetchall()
-    if buyers <= _MOST_LEARNT_FROM:
-        return EVERYBODY
-    bound = int(16**_HASH_DIGITS * _MOST_LEARNT_FROM / buyers)
-    return f"{bound:0{_HASH_DIGITS}x}"
+    return int(buyers)
 
 
 def _gain(

@@ -223,6 +223,8 @@ def test_predictions_reach_readers_with_the_next_build(
 ) -> None:
     # A group as small as this one is let pass: its labels tell nothing of totals.
     monkeypatch.setattr("orchestration.predictions.gates.LEAST_LABELS", 5_000)
+    # Several parts, as of a large group, leave nobody out and take nobody twice.
+    monkeypatch.setattr("orchestration.predictions.work._SCORED_AT_A_TIME", 500)
     paths = copy_built(demo, Paths(tmp_path / "data"))
     with data_folder(paths):
         assert is_up_to_date(paths, UNTIL)
