@@ -20,7 +20,14 @@
             ~ "next_purchase_latest_on date, expected_orders_90d double not null, "
             ~ "expected_amount_90d double not null, expected_orders_365d double not null, "
             ~ "expected_amount_365d double not null, confidence varchar not null, "
-            ~ "recency_days integer not null, mean_gap_days double)") -%}
+            ~ "recency_days integer not null, mean_gap_days double, speaks_for varchar, "
+            ~ "speaks_against varchar)") -%}
+        {#- A warehouse in which an earlier version has predicted. -#}
+        {%- for column in ["speaks_for", "speaks_against"] -%}
+            {%- do run_query(
+                "alter table predictions.customer_predictions add column if not exists "
+                ~ column ~ " varchar") -%}
+        {%- endfor -%}
         {%- do run_query(
             "create table if not exists predictions.product_recommendations ("
             ~ "customer_id varchar not null, list varchar not null, place integer not null, "

@@ -124,7 +124,9 @@ def run(size: int | None, progress: Callable[[str], None]) -> dict[str, str]:
 
 def _run_part(part: str, folder: Path, customers: int) -> dict[str, Any]:
     from orchestration.predictions import registry
-    from orchestration.predictions.work import score_candidates, train_challenger
+    from orchestration.predictions.preparation import prepare_scores
+    from orchestration.predictions.publication import publish
+    from orchestration.predictions.training import train_challenger
 
     if part == "tables":
         return _make_tables(folder, customers)
@@ -135,9 +137,8 @@ def _run_part(part: str, folder: Path, customers: int) -> dict[str, Any]:
             registry.save(trained.version, folder / "models")
             registry.set_status(warehouse, trained.version.model.version, "champion", None)
             return {}
-        score_candidates(warehouse, folder / "models")
-        [(rows,)] = warehouse.execute("select count(*) from predictions.candidates").fetchall()
-        return {"rows": rows}
+        prepare_scores(warehouse, folder / "models")
+        return {"rows": publish(warehouse, "customer_predictions")}
 
 
 def _make_tables(folder: Path, customers: int) -> dict[str, Any]:

@@ -1,23 +1,24 @@
-"""Dagster assets of predictions: a challenger, the champion, scores, and what is published."""
+"""Dagster assets of predictions: a challenger, the champion, candidates, and what is published."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
 
 from orchestration.paths import Paths
-from orchestration.predictions.gate import MODEL_GATES, SCORE_GATES, Gate
+from orchestration.predictions.gate import MODEL_GATES, RECOMMENDATION_GATES, SCORE_GATES, Gate
 from orchestration.run import BuildRun
+
+if TYPE_CHECKING:  # Definitions load without the libraries of models.
+    from orchestration.predictions.preparation import Prepared
 
 CHALLENGER = dg.AssetKey(["predictions", "challenger"])
 CHAMPION = dg.AssetKey(["predictions", "models"])
-CANDIDATES = dg.AssetKey(["predictions", "candidates"])
-RECOMMENDATIONS = dg.AssetKey(["predictions", "product_recommendations"])
-PUBLISHED = dg.AssetKey(["predictions", "customer_predictions"])
 _SNAPSHOTS = dg.AssetKey(["features", "snapshots"])
 _LABELS = dg.AssetKey(["features", "labels"])
 _OWNERS = ["team:data-science"]
@@ -38,12 +39,14 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
     )
     def challenger(run: dg.ResourceParam[BuildRun]) -> Iterator[dg.MaterializeResult[Any]]:
         from orchestration.predictions import charts
-        from orchestration.predictions.work import train_challenger
+        from orchestration.predictions.training import train_challenger
 
         paths = Paths.from_environment()
         with run.step("train a challenger"), _opened(run.workspace.warehouse) as warehouse:
             trained = train_challenger(warehouse, paths.predictions)
-        drawn = charts.draw(trained.judgement, paths.reports / "predictions")
+        drawn = charts.draw_judgement(
+            trained.judgement, trained.tracked, paths.reports / "predictions"
+        )
         for gate in trained.gates:
             run.progress(f"gate {gate.name}: {_word(gate)}, {gate.told}")
         yield dg.MaterializeResult(
@@ -70,7 +73,7 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
         owners=_OWNERS,
     )
     def models(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
-        from orchestration.predictions.work import promote
+        from orchestration.predictions.training import promote
 
         with run.step("choose the champion"), _opened(run.workspace.warehouse) as warehouse:
             version, status, reason = promote(warehouse)
@@ -82,69 +85,115 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
     return [challenger, models]
 
 
-def build_scoring_assets() -> list[dg.AssetsDefinition]:
-    """The scores of every buyer with their gates, what the next build takes of them, and what to
-    offer to whom.
-    """
+@dataclass(frozen=True)
+class _Prediction:
+    """A table that the job predict fills: what its candidates are made from and have to pass."""
 
+    table: str
+    step: str
+    description: str
+    prepare: Callable[[duckdb.DuckDBPyConnection, Path], "Prepared"]
+    deps: Sequence[dg.AssetKey]
+    gates: Sequence[str]
+
+    @property
+    def candidates(self) -> dg.AssetKey:
+        return dg.AssetKey(["predictions", f"{self.table}_candidates"])
+
+
+def _scores(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
+    from orchestration.predictions.preparation import prepare_scores
+
+    return prepare_scores(warehouse, folder)
+
+
+def _recommendations(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
+    from orchestration.predictions.preparation import prepare_recommendations
+
+    return prepare_recommendations(warehouse, folder)
+
+
+def _features(*names: str) -> list[dg.AssetKey]:
+    return [dg.AssetKey(["features", name]) for name in names]
+
+
+_PREDICTIONS = (
+    _Prediction(
+        "customer_predictions",
+        "score",
+        "Every buyer as the champion scores them by the last build.",
+        _scores,
+        [_SNAPSHOTS, CHAMPION],
+        SCORE_GATES,
+    ),
+    _Prediction(
+        "product_recommendations",
+        "recommend",
+        "Short lists of products for each customer who may be profiled, with reasons.",
+        _recommendations,
+        _features("product_purchases", "product_offers", "profiled_customers"),
+        RECOMMENDATION_GATES,
+    ),
+)
+
+
+def build_scoring_assets() -> list[dg.AssetsDefinition]:
+    """For each table the candidates with their gates, and what the next build shows."""
+    return [
+        asset
+        for prediction in _PREDICTIONS
+        for asset in (_candidates(prediction), _published(prediction))
+    ]
+
+
+def _candidates(prediction: _Prediction) -> dg.AssetsDefinition:
     @dg.asset(
-        key=CANDIDATES,
-        deps=[_SNAPSHOTS, CHAMPION],
-        check_specs=_check_specs(CANDIDATES, SCORE_GATES),
+        key=prediction.candidates,
+        deps=prediction.deps,
+        check_specs=_check_specs(prediction.candidates, prediction.gates),
         kinds={"duckdb"},
-        description="Every buyer as the champion scores them by the last build.",
+        description=prediction.description,
         group_name="predictions",
         owners=_OWNERS,
     )
     def candidates(run: dg.ResourceParam[BuildRun]) -> Iterator[dg.MaterializeResult[Any]]:
-        from orchestration.predictions.work import score_candidates
+        from orchestration.predictions import charts
 
-        with run.step("score"), _opened(run.workspace.warehouse) as warehouse:
-            gates = score_candidates(warehouse, Paths.from_environment().predictions)
-        for gate in gates:
+        paths = Paths.from_environment()
+        with run.step(prediction.step), _opened(run.workspace.warehouse) as warehouse:
+            prepared = prediction.prepare(warehouse, paths.predictions)
+        for gate in prepared.gates:
             run.progress(f"gate {gate.name}: {_word(gate)}, {gate.told}")
-        yield dg.MaterializeResult(check_results=_results(CANDIDATES, gates))
+        drawn = {}
+        if prepared.drift:
+            drawn = charts.draw_drift(prepared.drift, paths.reports / "predictions")
+        yield dg.MaterializeResult(
+            metadata={name: dg.MetadataValue.md(text) for name, text in drawn.items()},
+            check_results=_results(prediction.candidates, prepared.gates),
+        )
 
+    return candidates
+
+
+def _published(prediction: _Prediction) -> dg.AssetsDefinition:
     @dg.asset(
-        key=PUBLISHED,
-        deps=[CANDIDATES],
+        key=dg.AssetKey(["predictions", prediction.table]),
+        deps=[prediction.candidates],
         kinds={"duckdb"},
-        description="The scores that the next build shows. When candidates fail a gate, the last "
-        "good ones stay, and their day tells how old they are.",
+        description=f"{prediction.description} This is what the next build shows. When "
+        "candidates fail a gate, the last good ones stay, and their day tells how old they are.",
         group_name="predictions",
         owners=_OWNERS,
     )
-    def customer_predictions(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
-        from orchestration.predictions.work import publish_candidates
+    def published(run: dg.ResourceParam[BuildRun]) -> dg.MaterializeResult[Any]:
+        from orchestration.predictions.publication import publish
 
-        with run.step("publish the scores"), _opened(run.workspace.warehouse) as warehouse:
-            rows = publish_candidates(warehouse)
+        with run.step(f"publish {prediction.table}"), _opened(run.workspace.warehouse) as warehouse:
+            rows = publish(warehouse, prediction.table)
             _tell_builds()
         return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
-    @dg.asset(
-        key=RECOMMENDATIONS,
-        deps=[
-            dg.AssetKey(["features", name])
-            for name in ("product_purchases", "product_offers", "profiled_customers")
-        ],
-        group_name="predictions",
-        owners=_OWNERS,
-        kinds={"duckdb"},
-        description="Short lists of products for each customer who may be profiled, with reasons; "
-        "the next build shows them.",
-    )
-    def product_recommendations(
-        run: dg.ResourceParam[BuildRun],
-    ) -> dg.MaterializeResult[Any]:
-        from orchestration.predictions.work import publish_recommendations
-
-        with run.step("recommend"), _opened(run.workspace.warehouse) as warehouse:
-            rows = publish_recommendations(warehouse)
-            _tell_builds()
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
-
-    return [candidates, customer_predictions, product_recommendations]
+    return published
 
 
 def build_scoring_sensor(build: Any, predict: Any) -> dg.SensorDefinition:

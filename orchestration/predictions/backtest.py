@@ -26,6 +26,7 @@ from orchestration.predictions.propensity import purchase_odds
 from orchestration.predictions.season import season_index
 from orchestration.predictions.snapshots import (
     EVERYBODY,
+    WEEK,
     Customers,
     Numbers,
     ask,
@@ -33,6 +34,7 @@ from orchestration.predictions.snapshots import (
     read_labels,
     read_snapshots,
 )
+from orchestration.predictions.value import expected_purchases
 
 # Quarters of a year back, and one more: older customers are customers of another shop.
 MOST_CUTOFFS = 4
@@ -63,6 +65,15 @@ class Judgement:
     cutoff: date
     measures: list[Measure]
     bins: dict[tuple[str, int], list[Bin]]
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Purchases up to so many days after a day: as MBG/NBD expected them, and as they came."""
+
+    days: int
+    expected: float
+    actual: int
 
 
 def backtest(
@@ -101,6 +112,29 @@ def seasons(warehouse: duckdb.DuckDBPyConnection, cutoff: date, horizons: Sequen
     ).df()
     counts = pd.Series(by_day["purchases"].to_numpy(), index=by_day["ordered_on"])
     return {horizon: season_index(counts, cutoff, horizon) for horizon in horizons}
+
+
+def track(
+    warehouse: duckdb.DuckDBPyConnection,
+    model: Model,
+    snapshots: pd.DataFrame,
+    cutoff: date,
+    customers: Customers,
+) -> list[Tracked]:
+    """Week by week, what the snapshots of a day expected of all brands and what came."""
+    weeks = range(int(WEEK), max(model.horizons) + 1, int(WEEK))
+    season = seasons(warehouse, cutoff, weeks)
+    ask(warehouse, [cutoff], weeks, customers)
+    actual = warehouse.execute(
+        "select horizon_days, sum(purchase_days)::bigint from features.labels "
+        "where is_complete and brand_id is null group by horizon_days order by horizon_days"
+    ).fetchall()
+    of_all = snapshots[snapshots["brand_id"].isna()]
+    purchases = model.scopes[None].purchases
+    return [
+        Tracked(days, float(expected_purchases(of_all, purchases, days, season[days]).sum()), count)
+        for days, count in actual
+    ]
 
 
 def judge(

@@ -1,4 +1,7 @@
-"""What a model and its scores have to pass before anybody sees them."""
+"""What a model, its scores and every list of people or products pass before anybody sees them."""
+
+from collections.abc import Mapping
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -8,6 +11,7 @@ from orchestration.predictions.backtest import Judgement
 from orchestration.predictions.evaluation import stability
 from orchestration.predictions.gate import MODEL_GATES, Gate
 from orchestration.predictions.model import Model
+from orchestration.predictions.publication import candidates
 from orchestration.predictions.snapshots import FEATURES
 
 # A model may be so much worse than MBG/NBD by Brier score, and no more.
@@ -15,7 +19,7 @@ _BRIER_SLACK = 0.002
 _MOST_CALIBRATION_ERROR = 0.05
 _TOTAL_RATIOS = 0.85, 1.15
 # Population stability: by custom little has changed below a tenth, much from two tenths on.
-_MOST_DRIFT = 0.2
+MOST_DRIFT = 0.2
 # Fewer labels tell nothing about a model: it is let pass, as a prior.
 LEAST_LABELS = 500
 
@@ -60,12 +64,22 @@ def model_gates(judgement: Judgement) -> list[Gate]:
     ]
 
 
+def drift(model: Model, snapshots: pd.DataFrame) -> dict[str, float]:
+    """By how much each feature has moved since the model was learnt: its stability index."""
+    of_all = snapshots[snapshots["brand_id"].isna()]
+    return {
+        name: stability(np.array(model.reference[name]), of_all[name].dropna().to_numpy(float))
+        for name in FEATURES
+        if name in model.reference
+    }
+
+
 def score_gates(
-    warehouse: duckdb.DuckDBPyConnection, model: Model, snapshots: pd.DataFrame
+    warehouse: duckdb.DuckDBPyConnection, learnt_until: date, drifts: Mapping[str, float]
 ) -> list[Gate]:
-    """The gates of the scores in predictions.candidates; see SCORE_GATES."""
+    """The gates of the candidate scores; see SCORE_GATES."""
     [(rows, customers, buyers, invalid, falling)] = warehouse.execute(
-        """
+        f"""
         select
             count(*) filter (where brand_id is null),
             count(distinct customer_id) filter (where brand_id is null),
@@ -79,16 +93,10 @@ def score_gates(
                 where purchase_chance_30d > purchase_chance_60d
                 or purchase_chance_60d > purchase_chance_90d
             )
-        from predictions.candidates
+        from {candidates("customer_predictions")}
         """
     ).fetchall()
-    of_all = snapshots[snapshots["brand_id"].isna()]
-    drift = {
-        name: stability(np.array(model.reference[name]), of_all[name].dropna().to_numpy(float))
-        for name in FEATURES
-        if name in model.reference
-    }
-    moved = {name: value for name, value in drift.items() if value >= _MOST_DRIFT}
+    moved = {name: value for name, value in drifts.items() if value >= MOST_DRIFT}
     worst = ", ".join(f"{name} {value:.2f}" for name, value in sorted(moved.items()))
     return [
         Gate(
@@ -104,7 +112,67 @@ def score_gates(
         Gate(
             "has_not_drifted",
             not moved,
-            f"stability index of the features below {_MOST_DRIFT} since {model.as_of}"
+            f"stability index of the features below {MOST_DRIFT} since {learnt_until}"
             + (f"; not of {worst}" if moved else ""),
         ),
     ]
+
+
+def recommendation_gates(warehouse: duckdb.DuckDBPyConnection) -> list[Gate]:
+    """The gates of the candidate lists of products; see RECOMMENDATION_GATES."""
+    table = candidates("product_recommendations")
+    unsold = _count(
+        warehouse,
+        f"""
+        select count(*) from {table} as lists
+        left join features.product_offers as offers on lists.product_id = offers.product_id
+        where not coalesce(offers.is_in_stock and not offers.is_discontinued, false)
+        """,
+    )
+    owned = _count(
+        warehouse,
+        f"""
+        select count(*) from {table} as lists
+        semi join features.product_purchases as purchases
+            on
+                lists.customer_id = purchases.customer_id
+                and lists.product_id = purchases.product_id
+        where lists.list <> 'replenish'
+        """,
+    )
+    broken = _count(
+        warehouse,
+        f"""
+        select count(*) from (
+            select customer_id from {table} group by customer_id, list
+            having
+                max(place) <> count(*)
+                or count(distinct place) <> count(*)
+                or count(distinct product_id) <> count(*)
+        )
+        """,
+    )
+    return [
+        Gate("offers_what_is_sold", unsold == 0, f"{unsold:,} rows offer what is not sold"),
+        Gate("offers_nothing_owned", owned == 0, f"{owned:,} rows offer as new what they have"),
+        _profiled(warehouse, table),
+        Gate("places_are_whole", broken == 0, f"{broken:,} lists miss a place or repeat a product"),
+    ]
+
+
+def _profiled(warehouse: duckdb.DuckDBPyConnection, table: str) -> Gate:
+    count = _count(
+        warehouse,
+        f"""
+        select count(distinct customer_id) from {table}
+        anti join features.profiled_customers using (customer_id)
+        """,
+    )
+    return Gate(
+        "profiling_was_agreed_to", count == 0, f"{count:,} customers did not agree to profiling"
+    )
+
+
+def _count(warehouse: duckdb.DuckDBPyConnection, sql: str) -> int:
+    [(count,)] = warehouse.execute(sql).fetchall()
+    return int(count)

@@ -19,6 +19,7 @@ from orchestration.predictions.purchase_models import (
     SpendModel,
     fit_purchases,
 )
+from orchestration.predictions.reasons import reasons
 from orchestration.predictions.snapshots import FEATURES, WEEK, Numbers, history
 from orchestration.predictions.value import (
     SpendTrees,
@@ -104,7 +105,8 @@ class ScopeModel:
             count = expected_purchases(snapshots, self.purchases, days, seasons.get(days, 1.0))
             scores[f"expected_orders_{days}d"] = count
             scores[f"expected_amount_{days}d"] = self.amounts(snapshots, days, seasons)
-        return scores
+        [logistic] = [each.logistic for each in self.propensities if each.horizon == longest]
+        return scores.join(reasons(snapshots, logistic))
 
     def _days_until_risk(self, snapshots: pd.DataFrame, better: Numbers, horizon: int) -> Numbers:
         """After how many more silent days the churn risk reaches AT_RISK; NaN when not in time.

@@ -41,8 +41,13 @@ class Logistic:
 
     def log_odds(self, inputs: Numbers) -> Numbers:
         """The log odds of rows of inputs."""
+        result: Numbers = self.contributions(inputs).sum(axis=1) + self.constant
+        return result
+
+    def contributions(self, inputs: Numbers) -> Numbers:
+        """What each input adds to the log odds, beside somebody whose inputs are all average."""
         scaled = (np.clip(inputs, self.lowest, self.highest) - self.means) / self.deviations
-        result: Numbers = scaled @ np.array(self.weights) + self.constant
+        result: Numbers = scaled * self.weights
         return result
 
 

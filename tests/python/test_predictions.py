@@ -25,6 +25,7 @@ from orchestration.predictions.evaluation import (
     stability,
 )
 from orchestration.predictions.model import Model, TrainingError, train
+from orchestration.predictions.preparation import prepare_scores
 from orchestration.predictions.purchase_models import (
     FitError,
     PurchaseModel,
@@ -41,7 +42,7 @@ from orchestration.predictions.snapshots import (
     read_labels,
     read_snapshots,
 )
-from orchestration.predictions.work import HORIZONS, score_candidates
+from orchestration.predictions.training import HORIZONS
 from orchestration.warehouse.workspace import is_up_to_date
 from tests.python.conftest import UNTIL, build, copy_built, data_folder, move_day, quiet
 from tests.python.test_recipes import SHARED
@@ -224,7 +225,7 @@ def test_predictions_reach_readers_with_the_next_build(
     # A group as small as this one is let pass: its labels tell nothing of totals.
     monkeypatch.setattr("orchestration.predictions.gates.LEAST_LABELS", 5_000)
     # Several parts, as of a large group, leave nobody out and take nobody twice.
-    monkeypatch.setattr("orchestration.predictions.work._SCORED_AT_A_TIME", 500)
+    monkeypatch.setattr("orchestration.predictions.preparation._SCORED_AT_A_TIME", 500)
     paths = copy_built(demo, Paths(tmp_path / "data"))
     with data_folder(paths):
         assert is_up_to_date(paths, UNTIL)
@@ -270,7 +271,7 @@ def test_scores_without_a_champion_are_refused(demo: Paths, tmp_path: Path) -> N
         duckdb.connect(str(paths.warehouse)) as warehouse,
         pytest.raises(TrainingError, match="make predict TRAIN=yes"),
     ):
-        score_candidates(warehouse, paths.predictions)
+        prepare_scores(warehouse, paths.predictions)
 
 
 @pytest.fixture(scope="module")

@@ -39,13 +39,18 @@ final as (
         predictions.expected_amount_90d,
         predictions.expected_orders_365d,
         predictions.expected_amount_365d,
-        case
-            when predictions.mean_gap_days is null
-                then 'bought once, ' || predictions.recency_days || ' days ago'
-            else
-                'last purchase ' || predictions.recency_days || ' days ago, one every '
-                || cast(round(predictions.mean_gap_days) as integer) || ' days as a rule'
-        end as reason
+        concat_ws(
+            '; ',
+            case
+                when predictions.mean_gap_days is null
+                    then 'bought once, ' || predictions.recency_days || ' days ago'
+                else
+                    'last purchase ' || predictions.recency_days || ' days ago, one every '
+                    || cast(round(predictions.mean_gap_days) as integer) || ' days as a rule'
+            end,
+            'speaks for a purchase: ' || predictions.speaks_for,
+            'speaks against: ' || predictions.speaks_against
+        ) as reason
     from predictions
     inner join customers on predictions.customer_id = customers.customer_id
     where customers.erasure_requested_at is null

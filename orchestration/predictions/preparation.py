@@ -1,0 +1,109 @@
+"""What the job predict prepares of the last build: scores, products, people alike, channels.
+
+Each function writes candidates (publication.py) and returns what their gates say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from math import ceil
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from orchestration.predictions import gates, publication, registry
+from orchestration.predictions.backtest import seasons
+from orchestration.predictions.gate import Gate
+from orchestration.predictions.model import Model, TrainingError
+from orchestration.predictions.publication import buyer_count, day_of_build
+from orchestration.predictions.recommendations import recommend
+from orchestration.predictions.snapshots import ask, parts, read_snapshots
+
+# Buyers whose features are in memory at a time.
+_SCORED_AT_A_TIME = 500_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the gates say of the candidates; `drift` is the stability index of each feature."""
+
+    gates: list[Gate]
+    drift: Mapping[str, float] = field(default_factory=dict)
+
+
+def prepare_scores(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> Prepared:
+    """Score every buyer by the champion, whose files are below the folder.
+
+    So many at a time that memory does not grow with the customers. Raises TrainingError when
+    there is no champion, or nobody to score.
+    """
+    name = registry.champion(warehouse)
+    if name is None:
+        raise TrainingError("there is no model yet: make predict TRAIN=yes makes one")
+    model = registry.load(name, folder).model
+    as_of = day_of_build(warehouse)
+    season = seasons(warehouse, as_of, model.horizons)
+    publication.hold(warehouse, "customer_predictions")
+    compared = None
+    for part in parts(max(ceil(buyer_count(warehouse) / _SCORED_AT_A_TIME), 1)):
+        ask(warehouse, [as_of], customers=part)
+        snapshots = read_snapshots(warehouse)
+        if snapshots.empty:
+            continue
+        if compared is None:
+            compared = snapshots
+        scores = _as_published(model.score(snapshots, season), snapshots, model, as_of)
+        publication.add(warehouse, "customer_predictions", scores)
+    if compared is None:
+        raise TrainingError("nobody has bought by then: there is nobody to score")
+    # One part is a sample of all, and enough to see whether a feature has moved.
+    drift = gates.drift(model, compared)
+    return Prepared(gates.score_gates(warehouse, model.as_of, drift), drift)
+
+
+def prepare_recommendations(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepared:
+    """Make the lists of products of everybody who has bought and may be profiled."""
+    as_of = day_of_build(warehouse)
+    purchases = warehouse.execute("select * from features.product_purchases").to_arrow_table()
+    offers = warehouse.execute("select * from features.product_offers").to_arrow_table()
+    profiled = warehouse.execute("select * from features.profiled_customers").to_arrow_table()
+    publication.hold(warehouse, "product_recommendations")
+    for lists in recommend(purchases, offers, profiled["customer_id"], as_of):
+        day = pa.repeat(pa.scalar(as_of), len(lists))
+        publication.add(warehouse, "product_recommendations", lists.append_column("as_of", day))
+    return Prepared(gates.recommendation_gates(warehouse))
+
+
+def _as_published(
+    scores: pd.DataFrame, snapshots: pd.DataFrame, model: Model, as_of: date
+) -> pd.DataFrame:
+    """Columns of predictions.customer_predictions: days become dates, chances have six digits."""
+    today = pd.Timestamp(as_of)
+    days = {
+        "at_risk_on": "risk_days",
+        "next_purchase_earliest_on": "earliest_days",
+        "next_purchase_on": "next_days",
+        "next_purchase_latest_on": "latest_days",
+    }
+    learnt = {
+        brand: all(each.trees for each in scope.propensities)
+        for brand, scope in model.scopes.items()
+    }
+    numbers = scores.select_dtypes(include="number").drop(columns=list(days.values())).round(6)
+    brands = scores["brand_id"].where(scores["brand_id"].notna(), None)
+    published = scores[["customer_id"]].assign(
+        brand_id=brands,
+        as_of=today,
+        model_version=model.version,
+        confidence=np.where([learnt.get(brand, False) for brand in brands], "learnt", "prior"),
+        recency_days=snapshots["recency_days"],
+        mean_gap_days=snapshots["mean_gap_days"],
+    )
+    for name in ("speaks_for", "speaks_against"):
+        published[name] = scores[name].astype(object).where(scores[name].notna(), None)
+    for name, source in days.items():
+        published[name] = today + pd.to_timedelta(scores[source], unit="D")
+    return published.join(numbers)
