@@ -133,6 +133,17 @@ belongings as (
 
 ),
 
+recommendations as (
+
+    select
+        customer_id,
+        list(product_id order by place) as product_ids
+    from {{ ref('product_recommendations') }}
+    where list = 'discover'
+    group by customer_id
+
+),
+
 predictions as (
 
     select * from {{ ref('customer_predictions') }} where brand_id is null
@@ -287,7 +298,8 @@ final as (
         predictions.at_risk_on,
         predictions.next_purchase_on,
         predictions.expected_orders_365d,
-        predictions.expected_amount_365d
+        predictions.expected_amount_365d,
+        recommendations.product_ids as recommended_product_ids
     from customers
     left join lifecycle on customers.customer_id = lifecycle.customer_id
     left join inactivity on customers.customer_id = inactivity.customer_id
@@ -306,6 +318,7 @@ final as (
     left join channels on customers.customer_id = channels.customer_id
     left join belongings on customers.customer_id = belongings.customer_id
     left join predictions on customers.customer_id = predictions.customer_id
+    left join recommendations on customers.customer_id = recommendations.customer_id
 
 )
 

@@ -1,6 +1,8 @@
 {#
     Grain: one row per customer, brand and source of products (seeds/segments/product_sources) that
     has one for the customer: what is in stock and still sold, and not owned already.
+    What is recommended is the list discover of the job predict; a brand of which it has nothing
+    for the customer, or a group in which it never ran, offers the favourite category instead.
     From the favourite category come the products that most customers bought lately. They are
     chosen per brand and category, not per customer, so that a day costs little.
 #}
@@ -52,6 +54,12 @@ customer_brands as (
 
 ),
 
+recommendations as (
+
+    select * from {{ ref('product_recommendations') }} where list = 'discover'
+
+),
+
 favourites as (
 
     select * from {{ ref('customer_preferences') }}
@@ -89,7 +97,9 @@ single_products as (
         'abandoned_cart' as product_source,
         cart_contents.product_id,
         null as follows_product_id,
-        cast(cart_contents.last_seen_at as date) as since
+        cast(cart_contents.last_seen_at as date) as since,
+        null as list_place,
+        null as reason
     from cart_contents
     inner join customers on cart_contents.customer_id = customers.customer_id
     where coalesce(cart_contents.last_seen_at > customers.last_order_at, true)
@@ -99,7 +109,9 @@ single_products as (
         'replacement' as product_source,
         last_replacement_product_id as product_id,
         last_gone_product_id as follows_product_id,
-        null as since
+        null as since,
+        null as list_place,
+        null as reason
     from customer_behaviour
     union all
     select
@@ -107,7 +119,9 @@ single_products as (
         'accessory' as product_source,
         missing_accessory_id as product_id,
         product_id as follows_product_id,
-        last_bought_on as since
+        last_bought_on as since,
+        null as list_place,
+        null as reason
     from {{ ref('owned_products') }}
     where missing_accessory_id is not null
     union all
@@ -116,9 +130,21 @@ single_products as (
         'owned_successor' as product_source,
         successor_product_id as product_id,
         product_id as follows_product_id,
-        last_bought_on as since
+        last_bought_on as since,
+        null as list_place,
+        null as reason
     from {{ ref('owned_products') }}
     where successor_product_id is not null
+    union all
+    select
+        customer_id,
+        'recommended' as product_source,
+        product_id,
+        null as follows_product_id,
+        null as since,
+        place as list_place,
+        reason
+    from recommendations
 
 ),
 
@@ -141,11 +167,14 @@ placed_products as (
         sole_products.product_source,
         sole_products.product_id,
         product_sources.max_products,
-        concat_ws(' ', product_sources.reason, all_products.name) as reason,
+        concat_ws(' ', product_sources.reason, all_products.name, sole_products.reason) as reason,
         row_number() over (
             partition by
                 sole_products.customer_id, offered_products.brand_id, sole_products.product_source
-            order by sole_products.since desc nulls last, sole_products.product_id asc
+            order by
+                sole_products.since desc nulls last,
+                sole_products.list_place asc nulls last,
+                sole_products.product_id asc
         ) as place
     from sole_products
     inner join customers on sole_products.customer_id = customers.customer_id
@@ -244,7 +273,7 @@ leaders_not_owned as (
 
 ),
 
-final as (
+placed_lists as (
 
     select
         customer_id,
@@ -255,15 +284,52 @@ final as (
     from placed_products
     where place <= max_products
     group by customer_id, brand_id, product_source
+
+),
+
+leader_lists as (
+
+    select
+        customer_id,
+        brand_id,
+        product_ids,
+        list_transform(product_ids, lambda product_id: reason) as product_reasons
+    from leaders_not_owned
+    where len(product_ids) > 0
+
+),
+
+final as (
+
+    select
+        customer_id,
+        brand_id,
+        product_source,
+        product_ids,
+        product_reasons
+    from placed_lists
     union all
     select
         customer_id,
         brand_id,
         'favourite_category' as product_source,
         product_ids,
-        list_transform(product_ids, lambda product_id: reason) as product_reasons
-    from leaders_not_owned
-    where len(product_ids) > 0
+        product_reasons
+    from leader_lists
+    union all
+    select
+        leader_lists.customer_id,
+        leader_lists.brand_id,
+        'recommended' as product_source,
+        leader_lists.product_ids,
+        leader_lists.product_reasons
+    from leader_lists
+    left join placed_lists
+        on
+            leader_lists.customer_id = placed_lists.customer_id
+            and leader_lists.brand_id = placed_lists.brand_id
+            and placed_lists.product_source = 'recommended'
+    where placed_lists.customer_id is null
 
 )
 
