@@ -34,6 +34,21 @@
             ~ "product_id varchar not null, score double not null, reason varchar not null, "
             ~ "as_of date not null)") -%}
         {%- do run_query(
+            "create table if not exists predictions.lookalikes ("
+            ~ "segment_id varchar not null, customer_id varchar not null, place integer not null, "
+            ~ "score double not null, reason varchar not null, as_of date not null)") -%}
+        {%- do run_query(
+            "create table if not exists predictions.lookalike_audiences ("
+            ~ "segment_id varchar not null, member_count bigint not null, "
+            ~ "found_count bigint not null, auc double, heuristic_auc double, "
+            ~ "status varchar not null, reason varchar not null, as_of date not null)") -%}
+        {%- do run_query(
+            "create table if not exists predictions.channel_choices ("
+            ~ "customer_id varchar not null, best_channel varchar not null, "
+            ~ "channel_evidence varchar not null, is_personal boolean not null, "
+            ~ "expected_response double not null, lower_bound double not null, "
+            ~ "reason varchar not null, as_of date not null)") -%}
+        {%- do run_query(
             "create table if not exists predictions.models (model_version varchar not null, "
             ~ "as_of date not null, trained_at timestamp not null, git_state varchar not null, "
             ~ "features varchar[] not null, learnt_from date[] not null, "
@@ -50,7 +65,10 @@
             ~ "horizon_days integer not null, group_name varchar not null, "
             ~ "bin_number integer not null, customer_count bigint not null, "
             ~ "predicted double not null, actual double not null)") -%}
-        {%- for table in ["customer_predictions", "product_recommendations"] -%}
+        {%- set of_customers = [
+            "customer_predictions", "product_recommendations", "lookalikes", "channel_choices"
+        ] -%}
+        {%- for table in of_customers -%}
             {%- do run_query(
                 "delete from predictions." ~ table ~ " where customer_id in "
                 ~ "(select customer_id from registry.erased_customers)") -%}

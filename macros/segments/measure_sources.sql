@@ -67,7 +67,25 @@ select
     left join {{ ref('product_traits') }} as traits on interest.product_id = traits.product_id
     where interest.customer_id is not null
     {%- endset -%}
+    {%- set recommendations -%}
+select
+        recommendations.customer_id,
+        recommendations.list as kind,
+        recommendations.place,
+        recommendations.product_id,
+        traits.category,
+        traits.product_brand,
+        traits.price_shelf,
+        traits.colour,
+        traits.is_premium,
+        traits.is_gift
+    from {{ ref('product_recommendations') }} as recommendations
+    left join
+        {{ ref('product_traits') }} as traits on recommendations.product_id = traits.product_id
+    {%- endset -%}
     {%- do sources.update({
+        'recommendations': recommendations,
+        'lookalikes': 'select * from ' ~ ref('lookalikes'),
         'orders': orders,
         'order_lines': order_lines,
         'messages': messages,

@@ -87,6 +87,7 @@ class Used:
     measures: dict[str, Measure] = field(default_factory=dict)
     segments: dict[str, None] = field(default_factory=dict)
     rules: dict[str, None] = field(default_factory=dict)
+    lookalikes: dict[str, None] = field(default_factory=dict)
 
     def add(self, other: "Used") -> None:
         """Read what another one reads as well."""
@@ -94,6 +95,7 @@ class Used:
         self.measures |= other.measures
         self.segments |= other.segments
         self.rules |= other.rules
+        self.lookalikes |= other.lookalikes
 
 
 ConditionHelper = Callable[["Scope", exp.Anonymous], str]

@@ -21,7 +21,7 @@ from orchestration.segments.language import (
     helper_name,
     quoted,
 )
-from orchestration.segments.values import Kind, Value, kind_of
+from orchestration.segments.values import Kind, Value, kind_of, text_sql
 
 _PRODUCT = {
     "product_id": "VARCHAR",
@@ -64,6 +64,8 @@ SOURCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "page_view_count": "BIGINT",
         },
         "product_interest": _PRODUCT,
+        "recommendations": {"kind": "VARCHAR", "place": "INTEGER"} | _PRODUCT,
+        "lookalikes": {},
         "interactions": {"brand_id": "VARCHAR"},
         "timeline": {
             "brand_id": "VARCHAR",
@@ -113,6 +115,8 @@ READ: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cart_add_count": "BIGINT",
             "wishlist_add_count": "BIGINT",
         },
+        "recommendations": {"customer_id": "VARCHAR"},
+        "lookalikes": {"customer_id": "VARCHAR", "segment_id": "VARCHAR", "place": "INTEGER"},
         "interactions": {
             "customer_id": "VARCHAR",
             "interaction": "VARCHAR",
@@ -267,6 +271,20 @@ def _done(scope: Scope, node: exp.Anonymous) -> Value:
     return _measure(scope, node, done.source, None, aggregate, duckdb_type, default)
 
 
+def _recommended(scope: Scope, node: exp.Anonymous) -> Value:
+    """How many products are recommended, of those that are asked for."""
+    condition, _ = _filter(scope, node, list(node.expressions), "recommendations")
+    aggregate = f"count(*){_where(condition)}"
+    return _measure(scope, node, "recommendations", None, aggregate, "BIGINT", "0")
+
+
+def lookalike_place(scope: Scope, node: exp.Anonymous, segment_id: str) -> Value:
+    """The place among those who are like the members of a segment; not known beyond the last."""
+    scope.used.lookalikes[segment_id] = None
+    aggregate = f"min(place) filter (where segment_id = {text_sql(segment_id)})"
+    return _measure(scope, node, "lookalikes", None, aggregate, "INTEGER", None)
+
+
 def _measure(
     scope: Scope,
     node: exp.Anonymous,
@@ -367,4 +385,5 @@ VALUES: dict[str, ValueHelper] = {
     "times_done": _done,
     "first_done": _done,
     "last_done": _done,
+    "times_recommended": _recommended,
 }

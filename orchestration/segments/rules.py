@@ -27,7 +27,7 @@ from orchestration.segments.language import (
     quoted,
     read_rule,
 )
-from orchestration.segments.values import text_sql
+from orchestration.segments.values import Value, text_sql
 
 # Characters of SQL, the rules that a rule asks for included.
 MAX_COMPILED = 20_000
@@ -37,7 +37,9 @@ MAX_LEVELS = 20
 _SEGMENT_ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
 # The views of names in seeds are dropped and made by a hook of memberships.
 _RESERVED_PREFIXES = ("lifecycle_", "rfm_")
-_HELPERS = {*helpers.CONDITIONS, *helpers.VALUES, *measures.VALUES, "member_of"}
+_HELPERS = {*helpers.CONDITIONS, *helpers.VALUES, *measures.VALUES, "member_of", "lookalike_place"}
+# What names other segments.
+_ASKING = ("member_of", "lookalike_place")
 
 
 @dataclass
@@ -75,6 +77,7 @@ class Rule:
             "columns": list(self.used.columns) if in_force else [],
             "measures": [asdict(one) for one in self.used.measures.values()] if in_force else [],
             "segments": list(self.used.segments) if in_force else [],
+            "lookalikes": list(self.used.lookalikes) if in_force else [],
             "expression": self.expression if in_force else None,
             "conditions": self.explained if in_force else [],
         }
@@ -158,7 +161,7 @@ class _Book:
                 circle = list(reversed(error.args[1]))
                 told = " -> ".join(circle)
                 for name in circle[1:]:
-                    self.rules[name].refuse(f"member_of goes round in a circle: {told}")
+                    self.rules[name].refuse(f"rules ask for each other in a circle: {told}")
                     del waiting[name]
         yield from (self.rules[name] for name in order if name in waiting)
 
@@ -175,7 +178,9 @@ class _Book:
                 columns=self.columns,
                 known_values=self.known_values,
                 condition_helpers=helpers.CONDITIONS | {"member_of": self._member_of},
-                value_helpers=helpers.VALUES | measures.VALUES,
+                value_helpers=helpers.VALUES
+                | measures.VALUES
+                | {"lookalike_place": self._lookalike_place},
             )
             sql = scope.condition(condition.node)
             parts.append(sql)
@@ -196,22 +201,34 @@ class _Book:
         if not any((rule.used.columns, rule.used.measures, rule.used.segments, rule.asks_for)):
             raise RuleError("the rule asks nothing of the customer")
 
+    def _lookalike_place(self, scope: Scope, node: exp.Anonymous) -> Value:
+        name, _ = self._asked_segment(scope, node)
+        return measures.lookalike_place(scope, node, name)
+
     def _member_of(self, scope: Scope, node: exp.Anonymous) -> str:
-        [argument] = arguments(node, 1, 1)
-        name = scope.literal_text(argument, "member_of")
-        if name in self.segments:
+        name, rule = self._asked_segment(scope, node)
+        if rule is None:
             scope.used.segments[name] = None
             return f"list_contains(segment_ids, {text_sql(name)})"
+        if rule.status != "in_force":
+            return "false"  # Who is not in force has no members.
+        scope.used.add(rule.used)
+        return rule.condition
+
+    def _asked_segment(self, scope: Scope, node: exp.Anonymous) -> tuple[str, Rule | None]:
+        """The segment that a helper names, and its rule if it is one."""
+        helper = helper_name(node)
+        [argument] = arguments(node, 1, 1)
+        name = scope.literal_text(argument, helper)
+        if name in self.segments:
+            return name, None
         rule = self.rules.get(name)
         if rule is None:
             known = [*self.segments, *self.rules]
             raise RuleError(f"there is no segment {quoted(name)}{did_you_mean(name, known)}")
         if rule.status == "refused":
-            raise RuleError(f"it asks for member_of('{name}'), which is refused itself")
-        if rule.status != "in_force":
-            return "false"  # Who is not in force has no members.
-        scope.used.add(rule.used)
-        return rule.condition
+            raise RuleError(f"it asks for {helper}('{name}'), which is refused itself")
+        return name, rule
 
 
 def explain(scope: Scope, node: exp.Expr) -> tuple[str, str | None]:
@@ -283,10 +300,10 @@ def _day(row: Mapping[str, Any], name: str) -> date | None:
 
 
 def _asked(conditions: list[Condition]) -> Iterator[str]:
-    """The segments that member_of names."""
+    """The segments that a rule asks for."""
     for condition in conditions:
         for node in condition.node.find_all(exp.Anonymous):
-            if helper_name(node) == "member_of" and len(node.expressions) == 1:
+            if helper_name(node) in _ASKING and len(node.expressions) == 1:
                 yield str(node.expressions[0].this)
 
 

@@ -25,8 +25,11 @@ MAY_READ = {
     "entities": {"staging", "registry", "seeds", "entities"},
     "identity": {"entities", "registry", "seeds", "identity"},
     "linkage": {"entities", "identity", "seeds", "linkage"},
-    # When a row was delivered stands in the raw tables only.
-    "features": {"entities", "identity", "marts", "predictions", "seeds", "sources", "features"},
+    # When a row was delivered stands in the raw tables only; who was drawn by lot in segments.
+    "features": {
+        *("entities", "identity", "marts", "segments"),
+        *("predictions", "seeds", "sources", "features"),
+    },
     "marts": {"entities", "identity", "linkage", "predictions", "registry", "seeds", "marts"},
     "segments": {"marts", "registry", "seeds", "segments"},
     "audiences": {"marts", "segments"},

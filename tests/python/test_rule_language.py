@@ -656,7 +656,7 @@ def test_circles_are_named_and_disturb_nobody_else() -> None:
         "f: member_of('f')",
         "g: member_of('e')",
     )
-    circle = "member_of goes round in a circle: "
+    circle = "rules ask for each other in a circle: "
     for line, (status, reason) in enumerate(results[:3], 2):
         assert status == "refused"
         assert reason in {
@@ -925,6 +925,8 @@ def test_the_columns_of_measures_are_those_of_the_marts() -> None:
         "web_sessions": contracts["web_sessions"],
         "product_interest": contracts["product_interest"] | traits,
         "interactions": contracts["customer_interactions"],
+        "recommendations": contracts["product_recommendations"] | traits | {"kind": "varchar"},
+        "lookalikes": contracts["lookalikes"],
         "timeline": contracts["timeline"],
     }
     for source, columns in measures.SOURCES.items():

@@ -133,6 +133,12 @@ belongings as (
 
 ),
 
+channel_choices as (
+
+    select * from {{ ref('channel_choices') }}
+
+),
+
 recommendations as (
 
     select
@@ -299,7 +305,9 @@ final as (
         predictions.next_purchase_on,
         predictions.expected_orders_365d,
         predictions.expected_amount_365d,
-        recommendations.product_ids as recommended_product_ids
+        recommendations.product_ids as recommended_product_ids,
+        channel_choices.best_channel as selling_channel,
+        channel_choices.channel_evidence
     from customers
     left join lifecycle on customers.customer_id = lifecycle.customer_id
     left join inactivity on customers.customer_id = inactivity.customer_id
@@ -318,6 +326,7 @@ final as (
     left join channels on customers.customer_id = channels.customer_id
     left join belongings on customers.customer_id = belongings.customer_id
     left join predictions on customers.customer_id = predictions.customer_id
+    left join channel_choices on customers.customer_id = channel_choices.customer_id
     left join recommendations on customers.customer_id = recommendations.customer_id
 
 )

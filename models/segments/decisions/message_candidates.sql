@@ -4,9 +4,10 @@
     Each message is tried on its channels, for each brand that may write there on the as-of day
     (marts.contact_pressure: consent, pauses and frequencies of the brand, caps of the group), and
     the best way is taken: one that is open before one that is not, then the channel that the
-    customer asked the brand for, then the one that is answered best, ignored ones last, then the
-    first of the message, then the brand that the customer buys from most. blocked_by says what
-    keeps the message back on that way; the gates are those of seeds/segments/message_gates.
+    customer asked the brand for, then the one that lots have shown to sell best, then the one that
+    is answered best, ignored ones last, then the first of the message, then the brand that the
+    customer buys from most. blocked_by says what keeps the message back on that way; the gates are
+    those of seeds/segments/message_gates.
 #}
 {{ config(materialized='table') }}
 
@@ -55,6 +56,12 @@ customer_channels as (
 profiling_consents as (
 
     select * from {{ ref('consents') }} where purpose = 'profiling' and is_granted
+
+),
+
+proven_channels as (
+
+    select * from {{ ref('channel_choices') }} where channel_evidence = 'randomised'
 
 ),
 
@@ -136,6 +143,7 @@ ways as (
         coalesce(preferences.preferred_channel = brands_per_channel.channel, false)
             as is_asked_for,
         preferences.topics,
+        proven_channels.customer_id is not null as is_proven,
         coalesce(customer_channels.is_best, false) as is_best,
         coalesce(customer_channels.skip_reason = 'ignored', false) as is_ignored,
         coalesce(customer_channels.skip_reason <> 'ignored', false) as is_unreachable,
@@ -147,6 +155,10 @@ ways as (
         on
             brands_per_channel.customer_id = preferences.customer_id
             and brands_per_channel.brand_id = preferences.brand_id
+    left join proven_channels
+        on
+            brands_per_channel.customer_id = proven_channels.customer_id
+            and brands_per_channel.channel = proven_channels.best_channel
     left join customer_channels
         on
             brands_per_channel.customer_id = customer_channels.customer_id
@@ -168,6 +180,7 @@ ways_of_candidates as (
         ways.brand_id,
         ways.next_allowed_on,
         ways.is_asked_for,
+        ways.is_proven,
         ways.is_best,
         ways.is_ignored,
         ways.is_main_brand,
@@ -205,6 +218,7 @@ best_ways as (
         order by
             closed_by is null desc,
             is_asked_for desc,
+            is_proven desc,
             is_best desc,
             is_ignored asc,
             channel_position asc,
@@ -227,6 +241,7 @@ judged as (
         best_ways.next_allowed_on,
         case
             when best_ways.is_asked_for then 'asked for'
+            when best_ways.is_proven then 'proven by lots'
             when best_ways.is_best then 'answered best'
             when best_ways.channel is not null then 'first open'
         end as channel_reason,

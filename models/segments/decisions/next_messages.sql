@@ -133,6 +133,7 @@ composed as (
             'step ' || decided.step_number || ' of ' || decided.journey_id || ' is due',
             case decided.channel_reason
                 when 'asked for' then 'asked for ' || decided.channel
+                when 'proven by lots' then 'buys most after ' || decided.channel
                 when 'answered best' then 'answers best on ' || decided.channel
                 else decided.channel || ' is the first channel that is open'
             end,

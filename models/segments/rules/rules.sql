@@ -97,6 +97,7 @@ compiled as (
                 "default": "varchar"
             }],
             "segments": ["varchar"],
+            "lookalikes": ["varchar"],
             "expression": "varchar",
             "conditions": [{
                 "condition": "varchar",
@@ -126,6 +127,7 @@ final as (
         compiled.compiled_rule.columns as used_columns,
         compiled.compiled_rule.measures,
         compiled.compiled_rule.segments as asked_segments,
+        compiled.compiled_rule.lookalikes as asked_lookalikes,
         compiled.compiled_rule.expression,
         compiled.compiled_rule.conditions
     from segment_rules
