@@ -11,7 +11,13 @@ import dagster as dg
 import duckdb
 
 from orchestration.paths import Paths
-from orchestration.predictions.gate import MODEL_GATES, RECOMMENDATION_GATES, SCORE_GATES, Gate
+from orchestration.predictions.gate import (
+    CHANNEL_GATES,
+    MODEL_GATES,
+    RECOMMENDATION_GATES,
+    SCORE_GATES,
+    Gate,
+)
 from orchestration.run import BuildRun
 
 if TYPE_CHECKING:  # Definitions load without the libraries of models.
@@ -113,6 +119,12 @@ def _recommendations(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Pre
     return prepare_recommendations(warehouse, folder)
 
 
+def _channels(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
+    from orchestration.predictions.preparation import prepare_channels
+
+    return prepare_channels(warehouse, folder)
+
+
 def _features(*names: str) -> list[dg.AssetKey]:
     return [dg.AssetKey(["features", name]) for name in names]
 
@@ -133,6 +145,14 @@ _PREDICTIONS = (
         _recommendations,
         _features("product_purchases", "product_offers", "profiled_customers"),
         RECOMMENDATION_GATES,
+    ),
+    _Prediction(
+        "channel_choices",
+        "choose channels",
+        "The channel on which a message to each customer is likeliest to be followed by a purchase.",
+        _channels,
+        _features("channel_contacts", "channel_explorations", "open_channels"),
+        CHANNEL_GATES,
     ),
 )
 

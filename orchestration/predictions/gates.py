@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from orchestration.predictions import channels
 from orchestration.predictions.backtest import Judgement
 from orchestration.predictions.evaluation import stability
 from orchestration.predictions.gate import MODEL_GATES, Gate
@@ -157,6 +158,46 @@ def recommendation_gates(warehouse: duckdb.DuckDBPyConnection) -> list[Gate]:
         Gate("offers_nothing_owned", owned == 0, f"{owned:,} rows offer as new what they have"),
         _profiled(warehouse, table),
         Gate("places_are_whole", broken == 0, f"{broken:,} lists miss a place or repeat a product"),
+    ]
+
+
+def channel_gates(
+    warehouse: duckdb.DuckDBPyConnection, judgement: channels.Judgement
+) -> list[Gate]:
+    """The gates of the candidate channels; see CHANNEL_GATES."""
+    table = candidates("channel_choices")
+    [(rows, customers, reached, own)] = warehouse.execute(
+        f"""
+        select
+            count(*),
+            count(distinct customer_id),
+            (select count(distinct customer_id) from features.open_channels),
+            count(*) filter (where is_personal)
+        from {table}
+        """
+    ).fetchall()
+    closed = _count(
+        warehouse,
+        f"""
+        select count(*) from {table} as choices
+        anti join features.open_channels as open_channels
+            on
+                choices.customer_id = open_channels.customer_id
+                and choices.best_channel = open_channels.channel
+        """,
+    )
+    return [
+        Gate(
+            "one_row_per_customer",
+            rows == customers == reached,
+            f"{rows:,} rows of {customers:,} customers, {reached:,} may be written to",
+        ),
+        Gate("channels_are_open", closed == 0, f"{closed:,} channels are not open"),
+        Gate(
+            "own_choices_are_proven",
+            own == 0 or judgement.is_proven,
+            f"{own:,} customers have one of their own; {judgement.told}",
+        ),
     ]
 
 

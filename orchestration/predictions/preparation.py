@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from orchestration.predictions import gates, publication, registry
 from orchestration.predictions.backtest import seasons
+from orchestration.predictions.channels import choose_channels
 from orchestration.predictions.gate import Gate
 from orchestration.predictions.model import Model, TrainingError
 from orchestration.predictions.publication import buyer_count, day_of_build
@@ -75,6 +76,19 @@ def prepare_recommendations(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Pr
         day = pa.repeat(pa.scalar(as_of), len(lists))
         publication.add(warehouse, "product_recommendations", lists.append_column("as_of", day))
     return Prepared(gates.recommendation_gates(warehouse))
+
+
+def prepare_channels(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepared:
+    """Choose the channel of everybody who may be written to."""
+    as_of = day_of_build(warehouse)
+    contacts, explored, reached = (
+        warehouse.execute(f"select * from features.{name}").df()
+        for name in ("channel_contacts", "channel_explorations", "open_channels")
+    )
+    choices, judgement = choose_channels(contacts, explored, reached)
+    publication.hold(warehouse, "channel_choices")
+    publication.add(warehouse, "channel_choices", choices.assign(as_of=as_of))
+    return Prepared(gates.channel_gates(warehouse, judgement))
 
 
 def _as_published(
