@@ -72,6 +72,8 @@
             {%- do run_query(
                 "delete from predictions." ~ table ~ " where customer_id in "
                 ~ "(select customer_id from registry.erased_customers)") -%}
+            {#- Left behind where a gate failed. -#}
+            {%- do run_query("drop table if exists predictions." ~ table ~ "_candidates") -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}

@@ -13,6 +13,7 @@ import duckdb
 from orchestration.paths import Paths
 from orchestration.predictions.gate import (
     CHANNEL_GATES,
+    LOOKALIKE_GATES,
     MODEL_GATES,
     RECOMMENDATION_GATES,
     SCORE_GATES,
@@ -93,7 +94,10 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
 
 @dataclass(frozen=True)
 class _Prediction:
-    """A table that the job predict fills: what its candidates are made from and have to pass."""
+    """A table that the job predict fills: what its candidates are made from and have to pass.
+
+    `beside` are tables that are published with it.
+    """
 
     table: str
     step: str
@@ -101,6 +105,7 @@ class _Prediction:
     prepare: Callable[[duckdb.DuckDBPyConnection, Path], "Prepared"]
     deps: Sequence[dg.AssetKey]
     gates: Sequence[str]
+    beside: Sequence[str] = ()
 
     @property
     def candidates(self) -> dg.AssetKey:
@@ -117,6 +122,12 @@ def _recommendations(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Pre
     from orchestration.predictions.preparation import prepare_recommendations
 
     return prepare_recommendations(warehouse, folder)
+
+
+def _lookalikes(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
+    from orchestration.predictions.preparation import prepare_lookalikes
+
+    return prepare_lookalikes(warehouse, folder)
 
 
 def _channels(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
@@ -147,9 +158,21 @@ _PREDICTIONS = (
         RECOMMENDATION_GATES,
     ),
     _Prediction(
+        "lookalikes",
+        "find lookalikes",
+        "Who is like the members of each segment that a rule asks for, and no member.",
+        _lookalikes,
+        [
+            *(_SNAPSHOTS, *_features("product_purchases", "profiled_customers")),
+            *(dg.AssetKey(["segments", name]) for name in ("rules", "memberships")),
+        ],
+        LOOKALIKE_GATES,
+        beside=("lookalike_audiences",),
+    ),
+    _Prediction(
         "channel_choices",
         "choose channels",
-        "The channel on which a message to each customer is likeliest to be followed by a purchase.",
+        "The channel on which a message to each customer is likeliest to sell.",
         _channels,
         _features("channel_contacts", "channel_explorations", "open_channels"),
         CHANNEL_GATES,
@@ -210,6 +233,8 @@ def _published(prediction: _Prediction) -> dg.AssetsDefinition:
 
         with run.step(f"publish {prediction.table}"), _opened(run.workspace.warehouse) as warehouse:
             rows = publish(warehouse, prediction.table)
+            for table in prediction.beside:
+                publish(warehouse, table)
             _tell_builds()
         return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 

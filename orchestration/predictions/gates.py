@@ -161,6 +161,38 @@ def recommendation_gates(warehouse: duckdb.DuckDBPyConnection) -> list[Gate]:
     ]
 
 
+def lookalike_gates(warehouse: duckdb.DuckDBPyConnection) -> list[Gate]:
+    """The gates of the candidate lookalikes; see LOOKALIKE_GATES."""
+    table = candidates("lookalikes")
+    members = _count(
+        warehouse,
+        f"""
+        select count(*) from {table} as lookalikes
+        semi join segments.memberships as memberships
+            on
+                lookalikes.segment_id = memberships.segment_id
+                and lookalikes.customer_id = memberships.customer_id
+        """,
+    )
+    broken = _count(
+        warehouse,
+        f"""
+        select count(*) from (
+            select segment_id from {table} group by segment_id
+            having
+                max(place) <> count(*)
+                or count(distinct place) <> count(*)
+                or count(distinct customer_id) <> count(*)
+        )
+        """,
+    )
+    return [
+        Gate("no_member_is_a_lookalike", members == 0, f"{members:,} are members themselves"),
+        _profiled(warehouse, table),
+        Gate("places_are_whole", broken == 0, f"{broken:,} segments miss a place or repeat one"),
+    ]
+
+
 def channel_gates(
     warehouse: duckdb.DuckDBPyConnection, judgement: channels.Judgement
 ) -> list[Gate]:

@@ -3,8 +3,8 @@
 Each function writes candidates (publication.py) and returns what their gates say.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from math import ceil
 from pathlib import Path
@@ -18,11 +18,20 @@ from orchestration.predictions import gates, publication, registry
 from orchestration.predictions.backtest import seasons
 from orchestration.predictions.channels import choose_channels
 from orchestration.predictions.gate import Gate
+from orchestration.predictions.lookalikes import (
+    SeedError,
+    judge_lookalikes,
+    measure_likeness,
+)
 from orchestration.predictions.model import Model, TrainingError
 from orchestration.predictions.publication import buyer_count, day_of_build
+from orchestration.predictions.purchases import Purchases, read_purchases
 from orchestration.predictions.recommendations import recommend
 from orchestration.predictions.snapshots import ask, parts, read_snapshots
 
+# Nobody advertises to more people alike than that, and a rule can ask for fewer.
+_MOST_LOOKALIKES = 100_000
+_NOBODY = pd.DataFrame(columns=["customer_id", "place", "score", "reason"])
 # Buyers whose features are in memory at a time.
 _SCORED_AT_A_TIME = 500_000
 
@@ -76,6 +85,82 @@ def prepare_recommendations(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Pr
         day = pa.repeat(pa.scalar(as_of), len(lists))
         publication.add(warehouse, "product_recommendations", lists.append_column("as_of", day))
     return Prepared(gates.recommendation_gates(warehouse))
+
+
+def prepare_lookalikes(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepared:
+    """Find who is like the members of each segment that a rule in force asks for.
+
+    A segment of too few buyers, and one whose hidden members amounts alone find as well, has none.
+    """
+    as_of = day_of_build(warehouse)
+    for table in ("lookalikes", "lookalike_audiences"):
+        publication.hold(warehouse, table)
+    asked = _ids(
+        warehouse,
+        "select distinct unnest(asked_lookalikes) as segment_id from segments.rules order by 1",
+    )
+    if not asked:
+        return Prepared(gates.lookalike_gates(warehouse))
+    ask(warehouse, [as_of])
+    snapshots = read_snapshots(warehouse)
+    snapshots = snapshots[snapshots["brand_id"].isna()]
+    purchases = read_purchases(
+        warehouse.execute("select * from features.product_purchases").to_arrow_table()
+    ).until(as_of)
+    targets = _ids(warehouse, "select customer_id from features.profiled_customers")
+    for segment_id in asked:
+        members = _ids(
+            warehouse,
+            "select customer_id from segments.memberships where segment_id = ?",
+            segment_id,
+        )
+        audience, rows = _audience(snapshots, purchases, members, targets)
+        rows = rows.assign(segment_id=segment_id, as_of=as_of)
+        publication.add(warehouse, "lookalikes", rows)
+        told = {**asdict(audience), "segment_id": segment_id, "as_of": as_of}
+        publication.add(warehouse, "lookalike_audiences", pa.Table.from_pylist([told]))
+    return Prepared(gates.lookalike_gates(warehouse))
+
+
+@dataclass(frozen=True)
+class _Audience:
+    """What came of the lookalikes of a segment; see marts.lookalike_audiences."""
+
+    member_count: int
+    found_count: int
+    auc: float | None
+    heuristic_auc: float | None
+    status: str
+    reason: str
+
+
+def _audience(
+    snapshots: pd.DataFrame,
+    purchases: Purchases,
+    members: Collection[str],
+    targets: Collection[str],
+) -> tuple[_Audience, pd.DataFrame]:
+    try:
+        likeness = measure_likeness(snapshots, purchases, members)
+    except SeedError as error:
+        bought = int(snapshots["customer_id"].isin([*members]).sum())
+        return _Audience(bought, 0, None, None, "refused", str(error)), _NOBODY
+    judged = judge_lookalikes(likeness)
+    auc, heuristic_auc = judged["lookalikes"].auc, judged["spend"].auc
+    is_better = auc > heuristic_auc
+    rows = likeness.lookalikes(_MOST_LOOKALIKES, targets) if is_better else _NOBODY
+    return _Audience(
+        int(likeness.is_member.sum()),
+        len(rows),
+        auc,
+        heuristic_auc,
+        "published" if is_better else "refused",
+        f"hidden members are found {'better' if is_better else 'no better'} than by amounts alone",
+    ), rows
+
+
+def _ids(warehouse: duckdb.DuckDBPyConnection, sql: str, *values: str) -> list[str]:
+    return [str(row[0]) for row in warehouse.execute(sql, list(values)).fetchall()]
 
 
 def prepare_channels(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepared:

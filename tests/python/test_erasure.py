@@ -125,6 +125,15 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
             "values (?, 'discover', 1, 'tea', 1, 'others buy it', ?)",
             [victim, UNTIL],
         )
+        connection.execute(
+            "insert into predictions.lookalikes values ('new_buyer', ?, 1, 0.9, 'alike', ?)",
+            [victim, UNTIL],
+        )
+        connection.execute(
+            "create table predictions.channel_choices_candidates as "
+            "select ? as customer_id, 'email' as best_channel",
+            [victim],
+        )
 
     with data_folder(paths):
         with pytest.raises(DbtError, match="there never was a customer c-unknown"):
@@ -150,6 +159,7 @@ def test_an_erased_customer_leaves_a_tombstone_and_no_trace(demo: Paths, tmp_pat
     with duckdb.connect(str(paths.warehouse), read_only=True) as connection:
         assert not connection.execute("from registry.experiment_assignments").fetchall()
         assert not connection.execute("from predictions.product_recommendations").fetchall()
+        assert not connection.execute("from predictions.lookalikes").fetchall()
         assert connection.execute(
             "select status from identity.identifiers where id_value = ?", [device]
         ).fetchall() == [("conducting",)]

@@ -229,6 +229,7 @@ def test_predictions_reach_readers_with_the_next_build(
     paths = copy_built(demo, Paths(tmp_path / "data"))
     with data_folder(paths):
         assert is_up_to_date(paths, UNTIL)
+        _ask_for_lookalikes(paths.warehouse, ["high_value_buyer", "losing_buyer", "not_there"])
         predict(paths, quiet, trains=False)
         assert not is_up_to_date(paths, UNTIL)
         build(paths, UNTIL)
@@ -243,11 +244,44 @@ def test_predictions_reach_readers_with_the_next_build(
             [(known,)] = published.execute(
                 "select count(churn_risk) from marts.customer_360"
             ).fetchall()
+            audiences = published.execute(
+                "select segment_id, status, auc > heuristic_auc, found_count > 0, reason "
+                "from marts.lookalike_audiences order by segment_id"
+            ).fetchall()
+            [(alike, members)] = published.execute(
+                "select count(*), count(memberships.customer_id) from marts.lookalikes "
+                "left join segments.memberships using (customer_id, segment_id)"
+            ).fetchall()
+            [(reached, evidence, own)] = published.execute(
+                "select count(*), list(distinct channel_evidence), bool_or(is_personal) "
+                "from marts.channel_choices"
+            ).fetchall()
+            [(told, offered, suggested)] = published.execute(
+                "select (select count(*) from marts.customer_predictions "
+                "where contains(reason, 'speaks')), "
+                "(select count(recommended_product_ids) from marts.customer_360), "
+                "(select count(*) from segments.product_suggestions "
+                "where product_source = 'recommended' "
+                "and starts_with(product_reasons[1], 'chosen for them'))"
+            ).fetchall()
             for question in _questions():
                 assert published.execute(question).fetchall(), question
         assert rows == buyers == known > 1_000
         assert ages == 0
         assert statuses == [("champion",)]
+        assert [each[0] for each in audiences] == ["high_value_buyer", "losing_buyer", "not_there"]
+        for segment_id, status, is_better, is_found, reason in audiences:
+            assert status == ("published" if is_better else "refused"), segment_id
+            assert is_found == (status == "published"), segment_id
+            assert reason
+        assert audiences[2][4] == "0 members have bought, and 50 are needed"
+        assert alike > 100
+        assert members == 0
+        assert reached > 500
+        assert (evidence, own) == (["observational"], False)
+        assert min(told, offered, suggested) > 500
+        for name in ("calibration", "lift", "tracking", "drift"):
+            assert (paths.reports / "predictions" / f"{name}.png").stat().st_size > 5_000
         # The same again is no better for sure: the champion stays, and scores again.
         predict(paths, quiet, trains=True)
         with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
@@ -301,6 +335,14 @@ def _published_rows(warehouse: duckdb.DuckDBPyConnection) -> int:
         "select count(*) from predictions.customer_predictions"
     ).fetchall()
     return int(rows)
+
+
+def _ask_for_lookalikes(file: Path, segment_ids: list[str]) -> None:
+    """As if a rule of the last build had asked for them."""
+    with duckdb.connect(str(file)) as warehouse:
+        warehouse.execute(
+            "update segments.rules set asked_lookalikes = ? where line_number = 2", [segment_ids]
+        )
 
 
 def _break_scores(warehouse: duckdb.DuckDBPyConnection) -> None:

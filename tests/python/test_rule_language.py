@@ -686,6 +686,27 @@ def test_rules_that_ask_for_many_rules_have_an_end() -> None:
     assert results[20][1] == "line 22: it asks for rules that ask for others, over 20 levels"
 
 
+def test_who_is_like_a_segment_is_asked_of_segments_that_there_are() -> None:
+    results = compile_rules(
+        rows(
+            "a: lookalike_place('new_buyer') <= 100 and lookalike_place('b') <= 50",
+            "b: has_card",
+            "c: lookalike_place('new_byer') <= 100",
+            "d: lookalike_place('d') <= 100",
+            "e: lookalike_place(has_card) <= 100",
+        ),
+        INPUTS,
+    )
+    assert [result["lookalikes"] for result in results] == [["new_buyer", "b"], [], [], [], []]
+    assert [result["reason"] for result in results][:4] == [
+        None,
+        None,
+        "line 4: there is no segment 'new_byer'; did you mean new_buyer?",
+        "line 5: rules ask for each other in a circle: d -> d",
+    ]
+    assert results[4]["status"] == "refused"
+
+
 def test_days_of_validity() -> None:
     results = outcomes(
         "a 2026-06-30 2026-06-30: has_card",
@@ -825,6 +846,12 @@ create table product_interest as
 select 'a' as customer_id, date '2026-06-30' as seen_on, 4 as view_count, 'Tools' as category;
 create table web_sessions as
 select 'a' as customer_id, timestamp '2026-06-30' as started_at, 'google' as utm_source;
+create table recommendations as
+select * from (values
+    ('a', 'discover', 1, 'Tools'), ('a', 'discover', 2, 'Beauty'), ('a', 'replenish', 1, 'Tools')
+) as rows (customer_id, kind, place, category);
+create table lookalikes as
+select 'a' as customer_id, 'new_buyer' as segment_id, 7 as place;
 """
 
 
@@ -880,6 +907,12 @@ select 'a' as customer_id, timestamp '2026-06-30' as started_at, 'google' as utm
         ("times_done('product_view', category = 'Tools')", 4),
         ("last_done('product_view')", date(2026, 6, 30)),
         ("times_done('session', utm_source = 'google')", 1),
+        ("times_recommended()", 3),
+        ("times_recommended(kind = 'discover', category = 'Tools')", 1),
+        ("times_recommended(place = 1)", 2),
+        ("times_recommended(kind = 'up_sell')", 0),
+        ("lookalike_place('new_buyer')", 7),
+        ("lookalike_place('lifecycle_active')", None),
     ],
 )
 def test_measures(measure: str, value: object) -> None:
