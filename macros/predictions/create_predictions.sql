@@ -34,6 +34,11 @@
             ~ "product_id varchar not null, score double not null, reason varchar not null, "
             ~ "as_of date not null)") -%}
         {%- do run_query(
+            "create table if not exists predictions.purchase_parameters (brand_id varchar, "
+            ~ "horizon_days integer not null, weeks double not null, r double not null, "
+            ~ "alpha double not null, a double not null, b double not null, "
+            ~ "model_version varchar not null)") -%}
+        {%- do run_query(
             "create table if not exists predictions.lookalikes ("
             ~ "segment_id varchar not null, customer_id varchar not null, place integer not null, "
             ~ "score double not null, reason varchar not null, as_of date not null)") -%}

@@ -148,6 +148,7 @@ _PREDICTIONS = (
         _scores,
         [_SNAPSHOTS, CHAMPION],
         SCORE_GATES,
+        beside=("purchase_parameters",),
     ),
     _Prediction(
         "product_recommendations",

@@ -23,11 +23,11 @@ from orchestration.predictions.lookalikes import (
     judge_lookalikes,
     measure_likeness,
 )
-from orchestration.predictions.model import Model, TrainingError
+from orchestration.predictions.model import Model, Seasons, TrainingError
 from orchestration.predictions.publication import buyer_count, day_of_build
 from orchestration.predictions.purchases import Purchases, read_purchases
 from orchestration.predictions.recommendations import recommend
-from orchestration.predictions.snapshots import ask, parts, read_snapshots
+from orchestration.predictions.snapshots import WEEK, ask, parts, read_snapshots
 
 # Nobody advertises to more people alike than that, and a rule can ask for fewer.
 _MOST_LOOKALIKES = 100_000
@@ -67,11 +67,30 @@ def prepare_scores(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> Prepar
             compared = snapshots
         scores = _as_published(model.score(snapshots, season), snapshots, model, as_of)
         publication.add(warehouse, "customer_predictions", scores)
+    publication.hold(warehouse, "purchase_parameters")
+    publication.add(warehouse, "purchase_parameters", _parameters(model, season))
     if compared is None:
         raise TrainingError("nobody has bought by then: there is nobody to score")
     # One part is a sample of all, and enough to see whether a feature has moved.
     drift = gates.drift(model, compared)
     return Prepared(gates.score_gates(warehouse, model.as_of, drift), drift)
+
+
+def _parameters(model: Model, season: Seasons) -> pd.DataFrame:
+    """What SQL needs to score whom this job has not seen: a row per scope and horizon."""
+    return pd.DataFrame(
+        [
+            {
+                "brand_id": brand,
+                "horizon_days": horizon,
+                "weeks": season.get(horizon, 1.0) * horizon / WEEK,
+                **{name: getattr(scope.purchases, name) for name in ("r", "alpha", "a", "b")},
+                "model_version": model.version,
+            }
+            for brand, scope in model.scopes.items()
+            for horizon in model.horizons
+        ]
+    )
 
 
 def prepare_recommendations(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepared:

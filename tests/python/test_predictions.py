@@ -39,6 +39,7 @@ from orchestration.predictions.snapshots import (
     Numbers,
     ask,
     earlier,
+    history,
     read_labels,
     read_snapshots,
 )
@@ -232,6 +233,7 @@ def test_predictions_reach_readers_with_the_next_build(
         _ask_for_lookalikes(paths.warehouse, ["high_value_buyer", "losing_buyer", "not_there"])
         predict(paths, quiet, trains=False)
         assert not is_up_to_date(paths, UNTIL)
+        unseen = _forget(paths.warehouse)
         build(paths, UNTIL)
         assert is_up_to_date(paths, UNTIL)
         with duckdb.connect(str(paths.serving), read_only=True) as published:
@@ -266,6 +268,12 @@ def test_predictions_reach_readers_with_the_next_build(
             ).fetchall()
             for question in _questions():
                 assert published.execute(question).fetchall(), question
+            by_formula = published.execute(
+                "select customer_id, purchase_chance_30d, purchase_chance_90d, alive_chance "
+                "from marts.customer_predictions "
+                "where confidence = 'formula' and brand_id is null order by customer_id"
+            ).df()
+        _assert_same_formula(paths.warehouse, by_formula, unseen)
         assert rows == buyers == known > 1_000
         assert ages == 0
         assert statuses == [("champion",)]
@@ -335,6 +343,45 @@ def _published_rows(warehouse: duckdb.DuckDBPyConnection) -> int:
         "select count(*) from predictions.customer_predictions"
     ).fetchall()
     return int(rows)
+
+
+def _forget(file: Path) -> list[str]:
+    """Take ten customers out of what was scored, as if they had first bought since then."""
+    with duckdb.connect(str(file)) as warehouse:
+        forgotten = [
+            str(customer)
+            for (customer,) in warehouse.execute(
+                "select customer_id from predictions.customer_predictions "
+                "where brand_id is null order by hash(customer_id) limit 10"
+            ).fetchall()
+        ]
+        warehouse.execute(
+            "delete from predictions.customer_predictions where list_contains(?, customer_id)",
+            [forgotten],
+        )
+    return sorted(forgotten)
+
+
+def _assert_same_formula(file: Path, told: pd.DataFrame, unseen: list[str]) -> None:
+    """SQL says of whom the job has not seen what the purchase model says of them."""
+    assert list(told["customer_id"]) == unseen
+    with duckdb.connect(str(file)) as warehouse:
+        ask(warehouse, [UNTIL])
+        snapshots = read_snapshots(warehouse)
+        parameters = warehouse.execute(
+            "select horizon_days, weeks, r, alpha, a, b from predictions.purchase_parameters "
+            "where brand_id is null order by horizon_days"
+        ).fetchall()
+    rows = snapshots[snapshots["brand_id"].isna() & snapshots["customer_id"].isin(unseen)]
+    past = history(rows.sort_values("customer_id"))
+    assert [horizon for horizon, *_ in parameters] == list(HORIZONS)
+    model = PurchaseModel("mbg_nbd", *parameters[0][2:])
+    x, t_x, t = past.x, past.t_x, past.t
+    assert told["alive_chance"].to_numpy() == pytest.approx(model.alive(x, t_x, t))
+    for (horizon, weeks, *_), name in zip(parameters[::2], (30, 90), strict=True):
+        assert horizon == name
+        chance = model.buys_within(x, t_x, t, weeks)
+        assert told[f"purchase_chance_{name}d"].to_numpy() == pytest.approx(chance)
 
 
 def _ask_for_lookalikes(file: Path, segment_ids: list[str]) -> None:
