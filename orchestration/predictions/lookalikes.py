@@ -2,12 +2,13 @@
 
 A logistic regression learns to tell members from everybody else, by how they buy and by what they
 buy. That others are no members is not taken as proof that they should not be: each customer is
-scored by a model that has not seen them at all, and who still looks like a member is a lookalike.
+scored by a regression that has learnt from other customers only, and who looks like a member all
+the same is a lookalike.
 
-Elkan and Noto (2008) divide the chance of being a member by its mean over the members. Of a segment
-that is easy to tell that goes beyond 1 for the very customers who come first, and hardly above 0 it
-says nothing. So the score is the same chance as if members and others were equally many: the order
-is the same, .5 is as much like the members as like everybody else, and it saturates nowhere.
+Elkan and Noto (2008) divide the chance of being a member by its mean over the members. Of those
+who are no members that makes 1 of the very ones who come first, and they could not be told apart.
+So the score is the same chance as if members and others were equally many: the order is the same,
+and .5 is as much like the members as like everybody else.
 """
 
 from collections.abc import Collection
@@ -45,6 +46,10 @@ _COMPONENTS = 32
 _LOOSENESS = 0.05
 # Rounding errors of a machine decide no place.
 _DIGITS = 6
+# The mean of equal numbers is off by a rounding error, which must not become a feature.
+_LEAST_DEVIATION = 1e-9
+# Most members: half of everybody are above the middle, and of members it must be more.
+_MOST = 0.6
 # In log odds, as in orchestration.predictions.reasons: less would be no reason to tell anybody.
 _LEAST_REASON = 0.1
 _NO_REASON = "nothing that stands out"
@@ -309,15 +314,14 @@ def _standardised(features: Numbers) -> Numbers:
     scaled: Numbers = np.where(known, features, 0)
     scaled = np.where(known, scaled - scaled.sum(axis=0) / count, 0)
     deviations = np.sqrt((scaled**2).sum(axis=0) / count)
-    # The mean of equal numbers is off by a rounding error, which must not become a feature.
-    varies = deviations > 1e-9
+    varies = deviations > _LEAST_DEVIATION
     return np.where(varies, scaled / np.where(varies, deviations, 1), 0)
 
 
 def _tastes(purchases: Purchases, ids: Texts, learners: Codes) -> Numbers:
     """What each customer buys, in a few numbers: a row per id, at most _COMPONENTS columns.
 
-    The products of a customer, a rare one counting more (log(1 + orders) * log(customers /
+    The products of a customer, a rare one counting more (log(1 + purchases) * log(customers /
     customers who have it)), by the first components of a singular value decomposition. All are
     divided by the deviation of the widest, so that a component weighs as much as it explains. Who
     bought nothing that is known is average.
@@ -334,16 +338,19 @@ def _tastes(purchases: Purchases, ids: Texts, learners: Codes) -> Numbers:
     has_any = np.diff(having.indptr) > 0
     if has_any.any():
         tastes[has_any] -= tastes[has_any].mean(axis=0)
-    return tastes / (tastes.std(axis=0).max() or 1.0)
+    widest = tastes.std(axis=0).max()
+    return tastes / widest if widest > _LEAST_DEVIATION else np.zeros_like(tastes)
 
 
 def _having(purchases: Purchases, ids: Texts) -> csr_array:
-    """How many orders of each product each customer has."""
+    """How many purchases of each product each customer has; a column per product that any has."""
     place = pc.index_in(purchases.customers, value_set=pa.array(ids, pa.string()))
     row = pc.fill_null(place, -1).to_numpy(zero_copy_only=False)[purchases.customer]
     known = row >= 0
-    column = purchases.product[known].astype(row.dtype)
-    shape = (len(ids), len(purchases.products))
+    product = purchases.product[known]
+    is_had = np.bincount(product, minlength=len(purchases.products)) > 0
+    column = (np.cumsum(is_had, dtype=row.dtype) - 1)[product]
+    shape = (len(ids), int(is_had.sum()))
     return csr_array((np.ones(len(column)), (row[known], column)), shape=shape)
 
 
@@ -379,29 +386,29 @@ def _topic_columns(width: int) -> Numbers:
 
 
 def _reasons(features: Numbers, told: Numbers, is_member: Flags) -> Texts:
-    """What speaks most for each customer, of what is true of them and of most members and not of
-    most buyers.
+    """What speaks most for each customer, of what is true of them and of most members: that they
+    are on one side of the middle of all buyers.
     """
     reasons = np.full(len(told), _NO_REASON, dtype=object)
     strongest = np.full(len(told), _LEAST_REASON)
+    statements = []
+    for topic, adds in zip(_TOPICS, told[:, :-1].T, strict=True):
+        values = features[:, FEATURES.index(topic.by)]
+        statements += [(values, adds, topic.above), (-values, adds, topic.below)]
     # Of products there is no feature to look at: what they add is all that is known.
-    candidates = [
-        *((features[:, FEATURES.index(topic.by)], topic.above, topic.below) for topic in _TOPICS),
-        (told[:, -1], _OF_PRODUCTS, None),
-    ]
-    for (values, above, below), adds in zip(candidates, told.T, strict=True):
-        middle = _middle(values)
-        side = _middle(values[is_member]) - middle
-        words = above if side > 0 else below if side < 0 else None
-        if words is None:
+    statements.append((told[:, -1], told[:, -1], _OF_PRODUCTS))
+    for values, adds, words in statements:
+        is_true = _above_most(values)
+        if is_true[is_member].mean() < _MOST:
             continue
-        holds = ((values - middle) * side > 0) & (adds > strongest)
-        reasons[holds] = f"{words}, like most members"
-        strongest[holds] = adds[holds]
+        best = is_true & (adds > strongest)
+        reasons[best] = f"{words}, like most members"
+        strongest[best] = adds[best]
     return reasons
 
 
-def _middle(values: Numbers) -> float:
-    """The median of what is known; NaN when nothing is."""
+def _above_most(values: Numbers) -> Flags:
+    """Whether each value is above the middle of those that are known; a missing one is not."""
     known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else float("nan")
+    is_above: Flags = values > (np.median(known) if len(known) else np.nan)
+    return is_above

@@ -243,7 +243,7 @@ def train(
     scopes = {
         brand: _train_scope(part, labels, horizons, until) for brand, part in by_brand(snapshots)
     }
-    learnt_from = tuple(sorted({day.date() for day in labels["cutoff_on"]}))
+    learnt_from = tuple(sorted(day.date() for day in labels["cutoff_on"].unique()))
     version = as_of.isoformat()
     known = {brand: scope for brand, scope in scopes.items() if scope is not None}
     if None not in known:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import gammaln, hyp2f1
+from scipy.special import digamma, gammaln, hyp2f1
 
 Numbers = NDArray[np.float64]
 
@@ -55,6 +55,25 @@ class PurchaseModel:
         waits = -(self.r + x) * np.log(self.alpha + t)
         result: Numbers = buys + remains + waits + np.log1p(self._odds_of_gone(x, t_x, t))
         return result
+
+    def slopes(self, x: Numbers, t_x: Numbers, t: Numbers) -> Numbers:
+        """The derivatives of the log-likelihood of each history, a row each: by r, alpha, a, b."""
+        r, alpha, a, b = self.r, self.alpha, self.a, self.b
+        stays = self._stays(x)
+        odds = self._odds_of_gone(x, t_x, t)
+        gone = odds / (1 + odds)
+        silent = np.log(alpha + t) - np.log(alpha + t_x)
+        both = digamma(a + b) - digamma(a + b + stays)
+        return np.stack(
+            [
+                digamma(r + x) - digamma(r) + np.log(alpha / (alpha + t)) + gone * silent,
+                r / alpha
+                - (r + x) / (alpha + t)
+                + gone * (r + x) * (1 / (alpha + t) - 1 / (alpha + t_x)),
+                both + gone / a,
+                both + digamma(b + stays) - digamma(b) - gone / (b + np.maximum(stays, 1) - 1),
+            ]
+        )
 
     def alive(self, x: Numbers, t_x: Numbers, t: Numbers) -> Numbers:
         """The chance that a customer has not left for good."""
@@ -126,6 +145,19 @@ class SpendModel:
         )
         return result
 
+    def slopes(self, x: Numbers, mean: Numbers) -> Numbers:
+        """The derivatives of the log-likelihood of each customer by p, q and gamma: a row each."""
+        p, q, gamma = self.p, self.q, self.gamma
+        total = gamma + x * mean
+        all_of_it = digamma(p * x + q)
+        return np.stack(
+            [
+                x * (all_of_it - digamma(p * x) + np.log(x * mean / total)),
+                all_of_it - digamma(q) + np.log(gamma / total),
+                q / gamma - (p * x + q) / total,
+            ]
+        )
+
     def expected_mean(self, x: Numbers, mean: Numbers) -> Numbers:
         """The spend of a future order: the customer's own mean, drawn to that of all by how little
         is known. With x zero it is that of all; a population without one (q up to 1) has none.
@@ -143,10 +175,12 @@ def fit_purchases(
     histories, counts = np.unique(np.column_stack([x, t_x, t]), axis=0, return_counts=True)
     x, t_x, t = histories.T
 
-    def loss(logs: Numbers) -> float:
-        r, alpha, a, b = (float(each) for each in np.exp(logs))
-        chances = PurchaseModel(kind, r, alpha, a, b).log_likelihood(x, t_x, t)
-        return float(-(counts @ chances) / counts.sum())
+    def loss(logs: Numbers) -> tuple[float, Numbers]:
+        parameters = np.exp(logs)
+        model = PurchaseModel(kind, *(float(each) for each in parameters))
+        weights = -counts / counts.sum()
+        chances, slopes = model.log_likelihood(x, t_x, t), model.slopes(x, t_x, t)
+        return float(weights @ chances), slopes @ weights * parameters
 
     # Starts of a rate as it is on average and of a rare departure.
     start = np.log([1.0, max(float(t.mean()), 1e-3), 1.0, 3.0])
@@ -163,18 +197,22 @@ def fit_spend(x: Numbers, mean: Numbers) -> SpendModel:
     # Scaled, so that the search starts where the data are, whatever the currency.
     scale = float(np.median(mean))
 
-    def loss(logs: Numbers) -> float:
-        p, q, gamma = (float(each) for each in np.exp(logs))
-        return float(-SpendModel(p, q, gamma).log_likelihood(x, mean / scale).mean())
+    def loss(logs: Numbers) -> tuple[float, Numbers]:
+        parameters = np.exp(logs)
+        model = SpendModel(*(float(each) for each in parameters))
+        chances, slopes = model.log_likelihood(x, mean / scale), model.slopes(x, mean / scale)
+        return float(-chances.mean()), -slopes.mean(axis=1) * parameters
 
     p, q, gamma = np.exp(_lowest(loss, np.log([2.0, 3.0, 1.0])))
     return SpendModel(float(p), float(q), float(gamma * scale))
 
 
-def _lowest(loss: Callable[[Numbers], float], start: Numbers) -> Numbers:
+def _lowest(loss: Callable[[Numbers], tuple[float, Numbers]], start: Numbers) -> Numbers:
+    """Where a loss is lowest, by its value and its slopes, over logarithms of the parameters."""
     found: Any = minimize(
         loss,
         start,
+        jac=True,
         method="L-BFGS-B",
         bounds=[(-_BOUND, _BOUND)] * len(start),
         options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8},

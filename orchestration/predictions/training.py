@@ -31,7 +31,7 @@ from orchestration.predictions.snapshots import (
 
 HORIZONS = (30, 60, 90)
 # So many buyers are enough to learn from: more make the same model in more time.
-_MOST_LEARNT_FROM = 50_000
+_MOST_LEARNT_FROM = 30_000
 
 
 @dataclass(frozen=True)

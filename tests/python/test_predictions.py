@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -76,6 +77,31 @@ def test_a_purchase_model_finds_what_it_was_made_from(kind: str) -> None:
     assert model.a / (model.a + model.b) == pytest.approx(0.9 / 3.4, abs=0.03)
 
 
+@given(st.lists(st.floats(0.05, 20), min_size=4, max_size=4), st.integers(0, 9), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_the_slopes_are_those_of_the_likelihood(
+    parameters: list[float], orders: int, weeks: int
+) -> None:
+    x, t_x, t = np.array([float(orders)]), np.array([float(weeks)]), np.array([weeks + 3.0])
+    t_x = t_x if orders else np.zeros(1)
+    for kind in ("bg_nbd", "mbg_nbd"):
+        model = PurchaseModel(kind, *parameters)
+        assert model.slopes(x, t_x, t)[:, 0] == pytest.approx(
+            _differences(
+                lambda *near, kind=kind: PurchaseModel(kind, *near).log_likelihood(x, t_x, t),
+                parameters,
+            ),
+            rel=1e-3,
+            abs=1e-5,
+        )
+    count, mean = x + 1, np.array([weeks + 0.5])
+    assert SpendModel(*parameters[:3]).slopes(count, mean)[:, 0] == pytest.approx(
+        _differences(lambda *near: SpendModel(*near).log_likelihood(count, mean), parameters[:3]),
+        rel=1e-3,
+        abs=1e-5,
+    )
+
+
 def test_expected_purchases_are_those_that_come() -> None:
     x, t_x, t, later = _drawn_with_future(customers=40_000, weeks=26)
     model = PurchaseModel("mbg_nbd", 0.8, 6.0, 0.9, 2.5)
@@ -147,7 +173,7 @@ def test_a_gain_by_luck_is_no_gain() -> None:
     truth = np.tile([1.0, 0.0], 500)
     good, same = np.where(truth > 0, 0.8, 0.2), np.full(1000, 0.5)
     low, high = better_by(truth, good, same)
-    assert 0 < low < high
+    assert 0 < low <= high
     low, high = better_by(truth, same, same)
     assert low == high == 0
 
@@ -230,7 +256,7 @@ def test_predictions_reach_readers_with_the_next_build(
     paths = copy_built(demo, Paths(tmp_path / "data"))
     with data_folder(paths):
         assert is_up_to_date(paths, UNTIL)
-        _ask_for_lookalikes(paths.warehouse, ["high_value_buyer", "losing_buyer", "not_there"])
+        _ask_for_lookalikes(paths.warehouse, ["lifecycle_potential", "rfm_champions"])
         predict(paths, quiet, trains=False)
         assert not is_up_to_date(paths, UNTIL)
         unseen = _forget(paths.warehouse)
@@ -277,12 +303,12 @@ def test_predictions_reach_readers_with_the_next_build(
         assert rows == buyers == known > 1_000
         assert ages == 0
         assert statuses == [("champion",)]
-        assert [each[0] for each in audiences] == ["high_value_buyer", "losing_buyer", "not_there"]
-        for segment_id, status, is_better, is_found, reason in audiences:
-            assert status == ("published" if is_better else "refused"), segment_id
-            assert is_found == (status == "published"), segment_id
-            assert reason
-        assert audiences[2][4] == "0 members have bought, and 50 are needed"
+        assert [each[0] for each in audiences] == ["lifecycle_potential", "rfm_champions"]
+        assert audiences[0][1:] == (
+            *("refused", None, False),
+            "0 members have bought, and 50 are needed",
+        )
+        assert audiences[1][1:4] == ("published", True, True)
         assert alike > 100
         assert members == 0
         assert reached > 500
@@ -343,6 +369,17 @@ def _published_rows(warehouse: duckdb.DuckDBPyConnection) -> int:
         "select count(*) from predictions.customer_predictions"
     ).fetchall()
     return int(rows)
+
+
+def _differences(value: Callable[..., Numbers], parameters: list[float]) -> list[float]:
+    """How a value changes when each parameter is a little smaller and a little larger."""
+    told = []
+    for place, parameter in enumerate(parameters):
+        step = parameter * 1e-5
+        low, high = ([*parameters] for _ in range(2))
+        low[place], high[place] = parameter - step, parameter + step
+        told.append(float((value(*high) - value(*low))[0] / (2 * step)))
+    return told
 
 
 def _forget(file: Path) -> list[str]:
