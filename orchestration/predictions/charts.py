@@ -105,7 +105,7 @@ def _tracking(judgement: Judgement, tracked: list[Tracked]) -> dict[str, Any]:
     values = [
         {"days": each.days, "purchases": count, "told by": told}
         for each in tracked
-        for told, count in (("MBG/NBD", each.expected), ("the tills", each.actual))
+        for told, count in (("MBG/NBD", each.expected), ("as they came", each.actual))
     ]
     return {
         "title": f"Purchases after {judgement.cutoff}, all together",

@@ -80,6 +80,16 @@ SECTIONS = {
         "target_reason",
         "next_question",
     ),
+    "Expected": (
+        "predicted_on",
+        "purchase_chance_90d",
+        "at_risk_on",
+        "next_purchase_on",
+        "expected_orders_365d",
+        "expected_amount_365d",
+        "selling_channel",
+        "channel_evidence",
+    ),
 }
 
 
@@ -132,11 +142,32 @@ def _lines(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str
         if told:
             yield section
             yield from (f"  {_words(name)}: {_told(known[name])}" for name in told)
+    yield from _expectations(connection, customer)
     yield from _next_message(connection, customer)
     yield from _segments(connection, customer)
     yield from _reasons(connection, customer)
     yield from _conflicts(connection, customer)
     yield from _story(connection, customer)
+
+
+def _expectations(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:
+    """Why so much is expected, right after the section that says what; and what to offer."""
+    rows = connection.execute(
+        "select reason from marts.customer_predictions where customer_id = ? and brand_id is null",
+        [customer],
+    ).fetchall()
+    yield from (f"  because: {reason}" for (reason,) in rows)
+    rows = connection.execute(
+        """
+        select list, product_id, reason from marts.product_recommendations
+        where customer_id = ? and place <= 3 and list in ('replenish', 'discover')
+        order by list desc, place
+        """,
+        [customer],
+    ).fetchall()
+    if rows:
+        yield "To offer"
+    yield from (f"  {name} {product}: {reason}" for name, product, reason in rows)
 
 
 def _next_message(connection: duckdb.DuckDBPyConnection, customer: str) -> Iterable[str]:

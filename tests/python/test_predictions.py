@@ -2,9 +2,10 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -45,10 +46,13 @@ from orchestration.predictions.snapshots import (
     read_snapshots,
 )
 from orchestration.predictions.training import HORIZONS
+from orchestration.reports.card import card
 from orchestration.warehouse.workspace import is_up_to_date
 from tests.python.conftest import UNTIL, build, copy_built, data_folder, move_day, quiet
 from tests.python.test_recipes import SHARED
 
+# Buyers whom the job has not seen.
+UNSEEN = 10
 SAMPLE = SHARED / "cdnow" / "cdnow_sample_1_10.parquet"
 numbers = st.lists(st.integers(0, 5), min_size=2, max_size=30)
 
@@ -246,86 +250,110 @@ def test_nobody_is_predicted_without_a_model(demo: Paths) -> None:
     assert (rows, unknown) == (0, 0)
 
 
-def test_predictions_reach_readers_with_the_next_build(
-    demo: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_predictions_reach_readers_with_the_next_build(predicted: Paths) -> None:
+    [(rows, buyers, ages)] = _read(
+        predicted,
+        "select count(*) filter (where brand_id is null), "
+        "(select count(*) from marts.customers where order_count > 0 "
+        "and erasure_requested_at is null), max(age_days) from marts.customer_predictions",
+    )
+    [(known, offered)] = _read(
+        predicted,
+        "select count(churn_risk), count(recommended_product_ids) from marts.customer_360",
+    )
+    assert rows == buyers == known > 1_000
+    assert ages == 0
+    assert offered > 500
+    assert _read(predicted, "select status from marts.prediction_models") == [("champion",)]
+    for question in _questions():
+        assert _read(predicted, question), question
+    for name in ("calibration", "lift", "tracking", "drift"):
+        assert (predicted.reports / "predictions" / f"{name}.png").stat().st_size > 5_000
+
+
+def test_whom_the_job_has_not_seen_is_scored_by_the_formula(predicted: Paths) -> None:
+    """SQL says of them what the purchase model says."""
+    with duckdb.connect(str(predicted.serving), read_only=True) as published:
+        told = published.execute(
+            "select customer_id, purchase_chance_30d, purchase_chance_90d, alive_chance "
+            "from marts.customer_predictions "
+            "where confidence = 'formula' and brand_id is null order by customer_id"
+        ).df()
+    assert len(told) == UNSEEN
+    snapshots, _ = _ask(predicted.warehouse, [UNTIL])
+    with duckdb.connect(str(predicted.warehouse), read_only=True) as warehouse:
+        parameters = warehouse.execute(
+            "select weeks, r, alpha, a, b from predictions.purchase_parameters "
+            "where brand_id is null order by horizon_days"
+        ).fetchall()
+    rows = snapshots[snapshots["brand_id"].isna()].merge(told, on="customer_id")
+    past = history(rows.sort_values("customer_id"))
+    model = PurchaseModel("mbg_nbd", *parameters[0][1:])
+    x, t_x, t = past.x, past.t_x, past.t
+    assert told["alive_chance"].to_numpy() == pytest.approx(model.alive(x, t_x, t))
+    for (weeks, *_), horizon in zip(parameters, HORIZONS, strict=True):
+        if horizon != 60:
+            chance = told[f"purchase_chance_{horizon}d"].to_numpy()
+            assert chance == pytest.approx(model.buys_within(x, t_x, t, weeks))
+
+
+def test_lookalikes_of_a_segment_are_found_or_refused_with_a_reason(predicted: Paths) -> None:
+    audiences = _read(
+        predicted,
+        "select segment_id, status, auc > heuristic_auc, found_count > 0, reason "
+        "from marts.lookalike_audiences order by segment_id",
+    )
+    too_few = "0 members have bought, and 50 are needed"
+    assert audiences[0] == ("lifecycle_potential", "refused", None, False, too_few)
+    assert audiences[1][:4] == ("rfm_champions", "published", True, True)
+    [(alike, members)] = _read(
+        predicted,
+        "select count(*), count(memberships.customer_id) from marts.lookalikes "
+        "left join segments.memberships using (customer_id, segment_id)",
+    )
+    assert alike > 100
+    assert members == 0
+
+
+def test_nobody_has_a_channel_of_their_own_without_lots(predicted: Paths) -> None:
+    assert _read(
+        predicted,
+        "select count(*) > 500, list(distinct channel_evidence), bool_or(is_personal) "
+        "from marts.channel_choices",
+    ) == [(True, ["observational"], False)]
+
+
+def test_messages_and_the_card_show_what_is_recommended_and_expected(predicted: Paths) -> None:
+    [(suggested,)] = _read(
+        predicted,
+        "select count(*) from segments.product_suggestions where product_source = 'recommended' "
+        "and starts_with(product_reasons[1], 'chosen for them')",
+    )
+    assert suggested > 500
+    [(customer,)] = _read(
+        predicted,
+        "select min(customer_id) from marts.product_recommendations where list = 'discover'",
+    )
+    told = card(predicted.serving, customer)
+    assert "Expected\n  predicted on: 2026-06-30\n  purchase chance 90d: 0." in told
+    assert "  because: bought once" in told or "  because: last purchase" in told
+    assert "To offer\n  " in told
+    assert "  discover " in told
+
+
+def test_a_challenger_that_is_no_better_and_scores_that_fail_change_nothing(
+    predicted: Paths, tmp_path: Path
 ) -> None:
-    # A group as small as this one is let pass: its labels tell nothing of totals.
-    monkeypatch.setattr("orchestration.predictions.gates.LEAST_LABELS", 5_000)
-    # Several parts, as of a large group, leave nobody out and take nobody twice.
-    monkeypatch.setattr("orchestration.predictions.preparation._SCORED_AT_A_TIME", 500)
-    paths = copy_built(demo, Paths(tmp_path / "data"))
+    paths = copy_built(predicted, Paths(tmp_path / "data"))
     with data_folder(paths):
-        assert is_up_to_date(paths, UNTIL)
-        _ask_for_lookalikes(paths.warehouse, ["lifecycle_potential", "rfm_champions"])
-        predict(paths, quiet, trains=False)
-        assert not is_up_to_date(paths, UNTIL)
-        unseen = _forget(paths.warehouse)
-        build(paths, UNTIL)
-        assert is_up_to_date(paths, UNTIL)
-        with duckdb.connect(str(paths.serving), read_only=True) as published:
-            [(rows, buyers, ages)] = published.execute(
-                "select count(*) filter (where brand_id is null), "
-                "(select count(*) from marts.customers where order_count > 0 "
-                "and erasure_requested_at is null), max(age_days) from marts.customer_predictions"
-            ).fetchall()
-            statuses = published.execute("select status from marts.prediction_models").fetchall()
-            [(known,)] = published.execute(
-                "select count(churn_risk) from marts.customer_360"
-            ).fetchall()
-            audiences = published.execute(
-                "select segment_id, status, auc > heuristic_auc, found_count > 0, reason "
-                "from marts.lookalike_audiences order by segment_id"
-            ).fetchall()
-            [(alike, members)] = published.execute(
-                "select count(*), count(memberships.customer_id) from marts.lookalikes "
-                "left join segments.memberships using (customer_id, segment_id)"
-            ).fetchall()
-            [(reached, evidence, own)] = published.execute(
-                "select count(*), list(distinct channel_evidence), bool_or(is_personal) "
-                "from marts.channel_choices"
-            ).fetchall()
-            [(told, offered, suggested)] = published.execute(
-                "select (select count(*) from marts.customer_predictions "
-                "where contains(reason, 'speaks')), "
-                "(select count(recommended_product_ids) from marts.customer_360), "
-                "(select count(*) from segments.product_suggestions "
-                "where product_source = 'recommended' "
-                "and starts_with(product_reasons[1], 'chosen for them'))"
-            ).fetchall()
-            for question in _questions():
-                assert published.execute(question).fetchall(), question
-            by_formula = published.execute(
-                "select customer_id, purchase_chance_30d, purchase_chance_90d, alive_chance "
-                "from marts.customer_predictions "
-                "where confidence = 'formula' and brand_id is null order by customer_id"
-            ).df()
-        _assert_same_formula(paths.warehouse, by_formula, unseen)
-        assert rows == buyers == known > 1_000
-        assert ages == 0
-        assert statuses == [("champion",)]
-        assert [each[0] for each in audiences] == ["lifecycle_potential", "rfm_champions"]
-        assert audiences[0][1:] == (
-            *("refused", None, False),
-            "0 members have bought, and 50 are needed",
-        )
-        assert audiences[1][1:4] == ("published", True, True)
-        assert alike > 100
-        assert members == 0
-        assert reached > 500
-        assert (evidence, own) == (["observational"], False)
-        assert min(told, offered, suggested) > 500
-        for name in ("calibration", "lift", "tracking", "drift"):
-            assert (paths.reports / "predictions" / f"{name}.png").stat().st_size > 5_000
-        # The same again is no better for sure: the champion stays, and scores again.
         predict(paths, quiet, trains=True)
-        with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
+        with duckdb.connect(str(paths.warehouse)) as warehouse:
             assert warehouse.execute(
                 "select model_version, status from predictions.models order by model_version"
             ).fetchall() == [("2026-06-30", "champion"), ("2026-06-30-2", "kept back")]
-        # A broken join loses buyers: the scores of before stay.
-        with duckdb.connect(str(paths.warehouse)) as warehouse:
             assert registry.champion(warehouse) == UNTIL.isoformat()
             before = _published_rows(warehouse)
+            # A broken join loses buyers: the scores of before stay.
             _break_scores(warehouse)
         with pytest.raises(BuildError, match="one_row_per_customer"):
             predict(paths, quiet, trains=False)
@@ -340,6 +368,44 @@ def test_scores_without_a_champion_are_refused(demo: Paths, tmp_path: Path) -> N
         pytest.raises(TrainingError, match="make predict TRAIN=yes"),
     ):
         prepare_scores(warehouse, paths.predictions)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_groups_pass() -> Iterator[None]:
+    """A group as small as this one is let pass: its labels tell nothing of totals."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestration.predictions.gates.LEAST_LABELS", 5_000)
+        # Several parts, as of a large group, leave nobody out and take nobody twice.
+        patch.setattr("orchestration.predictions.preparation._SCORED_AT_A_TIME", 500)
+        yield
+
+
+@pytest.fixture(scope="module")
+def predicted(demo: Paths, tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """The demo group after the job predict and the build after it. A few customers, UNSEEN in
+    number, are taken out of what was scored, as if they had first bought since then.
+    """
+    paths = copy_built(demo, Paths(tmp_path_factory.mktemp("predicted") / "data"))
+    with data_folder(paths):
+        assert is_up_to_date(paths, UNTIL)
+        with duckdb.connect(str(paths.warehouse)) as warehouse:
+            # As if a rule of the last build had asked for them.
+            warehouse.execute(
+                "update segments.rules set asked_lookalikes = "
+                "['lifecycle_potential', 'rfm_champions'] where line_number = 2"
+            )
+        predict(paths, quiet, trains=False)
+        assert not is_up_to_date(paths, UNTIL)
+        with duckdb.connect(str(paths.warehouse)) as warehouse:
+            warehouse.execute(
+                "delete from predictions.customer_predictions where customer_id in ("
+                "select customer_id from predictions.customer_predictions "
+                "where brand_id is null order by hash(customer_id), customer_id limit ?)",
+                [UNSEEN],
+            )
+        build(paths, UNTIL)
+        assert is_up_to_date(paths, UNTIL)
+    return paths
 
 
 @pytest.fixture(scope="module")
@@ -357,6 +423,11 @@ def _ask(file: Path, days: list[date]) -> tuple[pd.DataFrame, pd.DataFrame]:
     with duckdb.connect(str(file)) as warehouse:
         ask(warehouse, days, HORIZONS)
         return read_snapshots(warehouse), read_labels(warehouse)
+
+
+def _read(paths: Paths, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(paths.serving), read_only=True) as published:
+        return published.execute(sql).fetchall()
 
 
 def _questions() -> list[str]:
@@ -380,53 +451,6 @@ def _differences(value: Callable[..., Numbers], parameters: list[float]) -> list
         low[place], high[place] = parameter - step, parameter + step
         told.append(float((value(*high) - value(*low))[0] / (2 * step)))
     return told
-
-
-def _forget(file: Path) -> list[str]:
-    """Take ten customers out of what was scored, as if they had first bought since then."""
-    with duckdb.connect(str(file)) as warehouse:
-        forgotten = [
-            str(customer)
-            for (customer,) in warehouse.execute(
-                "select customer_id from predictions.customer_predictions "
-                "where brand_id is null order by hash(customer_id) limit 10"
-            ).fetchall()
-        ]
-        warehouse.execute(
-            "delete from predictions.customer_predictions where list_contains(?, customer_id)",
-            [forgotten],
-        )
-    return sorted(forgotten)
-
-
-def _assert_same_formula(file: Path, told: pd.DataFrame, unseen: list[str]) -> None:
-    """SQL says of whom the job has not seen what the purchase model says of them."""
-    assert list(told["customer_id"]) == unseen
-    with duckdb.connect(str(file)) as warehouse:
-        ask(warehouse, [UNTIL])
-        snapshots = read_snapshots(warehouse)
-        parameters = warehouse.execute(
-            "select horizon_days, weeks, r, alpha, a, b from predictions.purchase_parameters "
-            "where brand_id is null order by horizon_days"
-        ).fetchall()
-    rows = snapshots[snapshots["brand_id"].isna() & snapshots["customer_id"].isin(unseen)]
-    past = history(rows.sort_values("customer_id"))
-    assert [horizon for horizon, *_ in parameters] == list(HORIZONS)
-    model = PurchaseModel("mbg_nbd", *parameters[0][2:])
-    x, t_x, t = past.x, past.t_x, past.t
-    assert told["alive_chance"].to_numpy() == pytest.approx(model.alive(x, t_x, t))
-    for (horizon, weeks, *_), name in zip(parameters[::2], (30, 90), strict=True):
-        assert horizon == name
-        chance = model.buys_within(x, t_x, t, weeks)
-        assert told[f"purchase_chance_{name}d"].to_numpy() == pytest.approx(chance)
-
-
-def _ask_for_lookalikes(file: Path, segment_ids: list[str]) -> None:
-    """As if a rule of the last build had asked for them."""
-    with duckdb.connect(str(file)) as warehouse:
-        warehouse.execute(
-            "update segments.rules set asked_lookalikes = ? where line_number = 2", [segment_ids]
-        )
 
 
 def _break_scores(warehouse: duckdb.DuckDBPyConnection) -> None:
