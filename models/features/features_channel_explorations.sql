@@ -1,6 +1,7 @@
 {#
     Grain: one row per experiment that lots have drawn between two channels or more, and customer
-    in it whose days are over: the channel of the arm, its share, and whether the customer bought.
+    in it whose days are over: the channel of the arm, its chance, and whether the customer bought.
+    Several arms may be on one channel: its chance is that of all of them.
     Nothing else tells what a channel does: who is written to by SMS otherwise is somebody else.
 #}
 with assignments as (
@@ -38,8 +39,10 @@ arm_channels as (
     select
         arms.experiment_id,
         arms.arm,
-        arms.share,
         campaigns.channel,
+        sum(arms.share) over (
+            partition by arms.experiment_id, campaigns.channel
+        ) as channel_share,
         campaigns.started_at
     from arms
     left join campaigns on arms.campaign_id = campaigns.campaign_id
@@ -63,7 +66,7 @@ exposures as (
         assignments.experiment_id,
         assignments.customer_id,
         arm_channels.channel,
-        cast(arm_channels.share as double) as propensity,
+        cast(arm_channels.channel_share as double) as propensity,
         greatest(assignments.assigned_at, explorations.started_at) as exposed_at,
         greatest(assignments.assigned_at, explorations.started_at)
         + to_days(experiments.outcome_days) as counted_until

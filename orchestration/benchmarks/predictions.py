@@ -138,6 +138,7 @@ from features.open_channels;
 
 create table features.channel_explorations as
 select
+    'lots' as experiment_id,
     customer_id,
     channel,
     0.5 as propensity,
