@@ -50,7 +50,7 @@ def test_killed_builds_leave_readers_whole_and_the_next_one_heals(
     moments = random.Random(20260630)
     began = time.monotonic()
     whole = start_build(copy_built(paths, Paths(paths.data.with_name("whole"))))
-    assert whole.wait(timeout=120) == 0, whole.stderr and whole.stderr.read()
+    assert whole.wait(timeout=300) == 0, whole.stderr and whole.stderr.read()
     duration = time.monotonic() - began
     seen = set()
     for _ in range(KILLS):
@@ -94,11 +94,11 @@ def test_two_builds_at_once_the_second_names_the_first(before_last_day: Paths) -
     first = start_build(before_last_day)
     wait_for(lambda: before_last_day.lock.exists() and before_last_day.lock.read_text())
     second = start_build(before_last_day, "--wait", "0")
-    _, errors = second.communicate(timeout=120)
+    _, errors = second.communicate(timeout=300)
     assert second.returncode == 1
     assert f"process {first.pid}" in errors
     assert len(errors.strip().splitlines()) == 1
-    assert first.wait(timeout=120) == 0
+    assert first.wait(timeout=300) == 0
 
 
 def test_a_second_build_that_may_wait_gets_its_turn(before_last_day: Paths) -> None:
@@ -166,7 +166,7 @@ def test_a_warehouse_that_another_program_holds_is_named(before_last_day: Paths)
         assert holder.stdout is not None
         holder.stdout.readline()
         process = start_build(before_last_day)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
     finally:
         holder.kill()
         holder.wait(timeout=10)
