@@ -15,6 +15,14 @@
             name: 'select * from ' ~ relation ~ ' where customer_id is not null'
         }) -%}
     {%- endfor -%}
+    {%- set of_products -%}
+traits.category,
+        traits.product_brand,
+        traits.price_shelf,
+        traits.colour,
+        traits.is_premium,
+        traits.is_gift
+    {%- endset -%}
     {%- set orders -%}
 select * from {{ ref('orders') }} where is_counted and customer_id is not null
     {%- endset -%}
@@ -32,12 +40,7 @@ select
         lines.quantity,
         lines.revenue_amount,
         lines.product_id,
-        traits.category,
-        traits.product_brand,
-        traits.price_shelf,
-        traits.colour,
-        traits.is_premium,
-        traits.is_gift
+        {{ of_products }}
     from {{ ref('order_lines') }} as lines
     inner join {{ ref('orders') }} as orders on lines.order_id = orders.order_id
     left join {{ ref('product_traits') }} as traits on lines.product_id = traits.product_id
@@ -57,12 +60,7 @@ select
     {%- set product_interest -%}
 select
         interest.*,
-        traits.category,
-        traits.product_brand,
-        traits.price_shelf,
-        traits.colour,
-        traits.is_premium,
-        traits.is_gift
+        {{ of_products }}
     from {{ ref('product_interest') }} as interest
     left join {{ ref('product_traits') }} as traits on interest.product_id = traits.product_id
     where interest.customer_id is not null
@@ -73,12 +71,7 @@ select
         recommendations.list as kind,
         recommendations.place,
         recommendations.product_id,
-        traits.category,
-        traits.product_brand,
-        traits.price_shelf,
-        traits.colour,
-        traits.is_premium,
-        traits.is_gift
+        {{ of_products }}
     from {{ ref('product_recommendations') }} as recommendations
     left join
         {{ ref('product_traits') }} as traits on recommendations.product_id = traits.product_id

@@ -4,15 +4,9 @@
     Several arms may be on one channel: its chance is that of all of them.
     Nothing else tells what a channel does: who is written to by SMS otherwise is somebody else.
 #}
-with assignments as (
+with exposures as (
 
-    select * from {{ ref('experiment_assignments') }}
-
-),
-
-experiments as (
-
-    select * from {{ ref('experiments') }}
+    select * from {{ ref('experiment_exposures') }} where is_complete
 
 ),
 
@@ -42,8 +36,7 @@ arm_channels as (
         campaigns.channel,
         sum(arms.share) over (
             partition by arms.experiment_id, campaigns.channel
-        ) as channel_share,
-        campaigns.started_at
+        ) as channel_share
     from arms
     left join campaigns on arms.campaign_id = campaigns.campaign_id
 
@@ -51,64 +44,59 @@ arm_channels as (
 
 explorations as (
 
-    select
-        experiment_id,
-        min(started_at) as started_at
+    select experiment_id
     from arm_channels
     group by experiment_id
     having count(distinct channel) > 1
 
 ),
 
-exposures as (
+explored as (
 
     select
-        assignments.experiment_id,
-        assignments.customer_id,
+        exposures.experiment_id,
+        exposures.customer_id,
+        exposures.exposed_at,
+        exposures.counted_until,
         arm_channels.channel,
-        cast(arm_channels.channel_share as double) as propensity,
-        greatest(assignments.assigned_at, explorations.started_at) as exposed_at,
-        greatest(assignments.assigned_at, explorations.started_at)
-        + to_days(experiments.outcome_days) as counted_until
-    from assignments
-    inner join explorations on assignments.experiment_id = explorations.experiment_id
-    inner join experiments on assignments.experiment_id = experiments.experiment_id
+        arm_channels.channel_share
+    from exposures
     inner join arm_channels
         on
-            assignments.experiment_id = arm_channels.experiment_id
-            and assignments.arm = arm_channels.arm
+            exposures.experiment_id = arm_channels.experiment_id
+            and exposures.arm = arm_channels.arm
+    semi join explorations on exposures.experiment_id = explorations.experiment_id
 
 ),
 
 buyers as (
 
     select
-        exposures.experiment_id,
-        exposures.customer_id
-    from exposures
+        explored.experiment_id,
+        explored.customer_id
+    from explored
     semi join orders
         on
-            exposures.customer_id = orders.customer_id
-            and exposures.exposed_at <= orders.ordered_at
-            and exposures.counted_until > orders.ordered_at
+            explored.customer_id = orders.customer_id
+            and explored.exposed_at < orders.ordered_at
+            and explored.counted_until >= orders.ordered_at
 
 ),
 
 final as (
 
     select
-        exposures.experiment_id,
-        exposures.customer_id,
-        exposures.channel,
-        exposures.propensity,
-        exposures.exposed_at,
+        explored.experiment_id,
+        explored.customer_id,
+        explored.channel,
+        cast(explored.channel_share as double) as propensity,
+        explored.exposed_at,
         buyers.customer_id is not null as has_bought
-    from exposures
+    from explored
     left join buyers
         on
-            exposures.experiment_id = buyers.experiment_id
-            and exposures.customer_id = buyers.customer_id
-    where exposures.counted_until <= {{ as_of() }} + interval 1 day
+            explored.experiment_id = buyers.experiment_id
+            and explored.customer_id = buyers.customer_id
 
 )
 

@@ -1,11 +1,11 @@
 """Dagster assets of predictions: a challenger, the champion, candidates, and what is published."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -21,12 +21,10 @@ from orchestration.predictions.gate import (
 )
 from orchestration.run import BuildRun
 
-if TYPE_CHECKING:  # Definitions load without the libraries of models.
-    from orchestration.predictions.preparation import Prepared
-
 CHALLENGER = dg.AssetKey(["predictions", "challenger"])
 CHAMPION = dg.AssetKey(["predictions", "models"])
 _SNAPSHOTS = dg.AssetKey(["features", "snapshots"])
+_PROFILED = dg.AssetKey(["marts", "profiled_customers"])
 _LABELS = dg.AssetKey(["features", "labels"])
 _OWNERS = ["team:data-science"]
 
@@ -96,13 +94,12 @@ def build_training_assets() -> list[dg.AssetsDefinition]:
 class _Prediction:
     """A table that the job predict fills: what its candidates are made from and have to pass.
 
-    `beside` are tables that are published with it.
+    How they are made says preparation.PREPARATIONS. `beside` are tables that are published with it.
     """
 
     table: str
     step: str
     description: str
-    prepare: Callable[[duckdb.DuckDBPyConnection, Path], "Prepared"]
     deps: Sequence[dg.AssetKey]
     gates: Sequence[str]
     beside: Sequence[str] = ()
@@ -110,30 +107,6 @@ class _Prediction:
     @property
     def candidates(self) -> dg.AssetKey:
         return dg.AssetKey(["predictions", f"{self.table}_candidates"])
-
-
-def _scores(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
-    from orchestration.predictions.preparation import prepare_scores
-
-    return prepare_scores(warehouse, folder)
-
-
-def _recommendations(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
-    from orchestration.predictions.preparation import prepare_recommendations
-
-    return prepare_recommendations(warehouse, folder)
-
-
-def _lookalikes(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
-    from orchestration.predictions.preparation import prepare_lookalikes
-
-    return prepare_lookalikes(warehouse, folder)
-
-
-def _channels(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> "Prepared":
-    from orchestration.predictions.preparation import prepare_channels
-
-    return prepare_channels(warehouse, folder)
 
 
 def _features(*names: str) -> list[dg.AssetKey]:
@@ -145,7 +118,6 @@ _PREDICTIONS = (
         "customer_predictions",
         "score",
         "Every buyer as the champion scores them by the last build.",
-        _scores,
         [_SNAPSHOTS, CHAMPION],
         SCORE_GATES,
         beside=("purchase_parameters",),
@@ -154,17 +126,15 @@ _PREDICTIONS = (
         "product_recommendations",
         "recommend",
         "Short lists of products for each customer who may be profiled, with reasons.",
-        _recommendations,
-        _features("product_purchases", "product_offers", "profiled_customers"),
+        [*_features("product_purchases", "product_offers"), _PROFILED],
         RECOMMENDATION_GATES,
     ),
     _Prediction(
         "lookalikes",
         "find lookalikes",
         "Who is like the members of each segment that a rule asks for, and no member.",
-        _lookalikes,
         [
-            *(_SNAPSHOTS, *_features("product_purchases", "profiled_customers")),
+            *(_SNAPSHOTS, *_features("product_purchases"), _PROFILED),
             *(dg.AssetKey(["segments", name]) for name in ("rules", "memberships")),
         ],
         LOOKALIKE_GATES,
@@ -174,7 +144,6 @@ _PREDICTIONS = (
         "channel_choices",
         "choose channels",
         "The channel on which a message to each customer is likeliest to sell.",
-        _channels,
         _features("channel_contacts", "channel_explorations", "open_channels"),
         CHANNEL_GATES,
     ),
@@ -202,10 +171,11 @@ def _candidates(prediction: _Prediction) -> dg.AssetsDefinition:
     )
     def candidates(run: dg.ResourceParam[BuildRun]) -> Iterator[dg.MaterializeResult[Any]]:
         from orchestration.predictions import charts
+        from orchestration.predictions.preparation import PREPARATIONS
 
         paths = Paths.from_environment()
         with run.step(prediction.step), _opened(run.workspace.warehouse) as warehouse:
-            prepared = prediction.prepare(warehouse, paths.predictions)
+            prepared = PREPARATIONS[prediction.table](warehouse, paths.predictions)
         for gate in prepared.gates:
             run.progress(f"gate {gate.name}: {_word(gate)}, {gate.told}")
         drawn = {}
@@ -233,9 +203,7 @@ def _published(prediction: _Prediction) -> dg.AssetsDefinition:
         from orchestration.predictions.publication import publish
 
         with run.step(f"publish {prediction.table}"), _opened(run.workspace.warehouse) as warehouse:
-            rows = publish(warehouse, prediction.table)
-            for table in prediction.beside:
-                publish(warehouse, table)
+            rows = publish(warehouse, prediction.table, *prediction.beside)
             _tell_builds()
         return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 

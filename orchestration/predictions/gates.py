@@ -141,23 +141,11 @@ def recommendation_gates(warehouse: duckdb.DuckDBPyConnection) -> list[Gate]:
         where lists.list <> 'replenish'
         """,
     )
-    broken = _count(
-        warehouse,
-        f"""
-        select count(*) from (
-            select customer_id from {table} group by customer_id, list
-            having
-                max(place) <> count(*)
-                or count(distinct place) <> count(*)
-                or count(distinct product_id) <> count(*)
-        )
-        """,
-    )
     return [
         Gate("offers_what_is_sold", unsold == 0, f"{unsold:,} rows offer what is not sold"),
         Gate("offers_nothing_owned", owned == 0, f"{owned:,} rows offer as new what they have"),
         _profiled(warehouse, table),
-        Gate("places_are_whole", broken == 0, f"{broken:,} lists miss a place or repeat a product"),
+        _whole(warehouse, table, "customer_id, list", "product_id"),
     ]
 
 
@@ -174,22 +162,10 @@ def lookalike_gates(warehouse: duckdb.DuckDBPyConnection) -> list[Gate]:
                 and lookalikes.customer_id = memberships.customer_id
         """,
     )
-    broken = _count(
-        warehouse,
-        f"""
-        select count(*) from (
-            select segment_id from {table} group by segment_id
-            having
-                max(place) <> count(*)
-                or count(distinct place) <> count(*)
-                or count(distinct customer_id) <> count(*)
-        )
-        """,
-    )
     return [
         Gate("no_member_is_a_lookalike", members == 0, f"{members:,} are members themselves"),
         _profiled(warehouse, table),
-        Gate("places_are_whole", broken == 0, f"{broken:,} segments miss a place or repeat one"),
+        _whole(warehouse, table, "segment_id", "customer_id"),
     ]
 
 
@@ -233,12 +209,31 @@ def channel_gates(
     ]
 
 
+def _whole(warehouse: duckdb.DuckDBPyConnection, table: str, keys: str, listed: str) -> Gate:
+    """Whether each list has all places from the first on, and what is listed once."""
+    broken = _count(
+        warehouse,
+        f"""
+        select count(*) from (
+            select {keys} from {table} group by {keys}
+            having
+                max(place) <> count(*)
+                or count(distinct place) <> count(*)
+                or count(distinct {listed}) <> count(*)
+        )
+        """,
+    )
+    return Gate(
+        "places_are_whole", broken == 0, f"{broken:,} lists miss a place or repeat a {listed}"
+    )
+
+
 def _profiled(warehouse: duckdb.DuckDBPyConnection, table: str) -> Gate:
     count = _count(
         warehouse,
         f"""
         select count(distinct customer_id) from {table}
-        anti join features.profiled_customers using (customer_id)
+        anti join marts.profiled_customers using (customer_id)
         """,
     )
     return Gate(

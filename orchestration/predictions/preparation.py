@@ -3,7 +3,7 @@
 Each function writes candidates (publication.py) and returns what their gates say.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from math import ceil
@@ -67,10 +67,10 @@ def prepare_scores(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> Prepar
             compared = snapshots
         scores = _as_published(model.score(snapshots, season), snapshots, model, as_of)
         publication.add(warehouse, "customer_predictions", scores)
-    publication.hold(warehouse, "purchase_parameters")
-    publication.add(warehouse, "purchase_parameters", _parameters(model, season))
     if compared is None:
         raise TrainingError("nobody has bought by then: there is nobody to score")
+    publication.hold(warehouse, "purchase_parameters")
+    publication.add(warehouse, "purchase_parameters", _parameters(model, season))
     # One part is a sample of all, and enough to see whether a feature has moved.
     drift = gates.drift(model, compared)
     return Prepared(gates.score_gates(warehouse, model.as_of, drift), drift)
@@ -98,7 +98,7 @@ def prepare_recommendations(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Pr
     as_of = day_of_build(warehouse)
     purchases = warehouse.execute("select * from features.product_purchases").to_arrow_table()
     offers = warehouse.execute("select * from features.product_offers").to_arrow_table()
-    profiled = warehouse.execute("select * from features.profiled_customers").to_arrow_table()
+    profiled = warehouse.execute("select * from marts.profiled_customers").to_arrow_table()
     publication.hold(warehouse, "product_recommendations")
     for lists in recommend(purchases, offers, profiled["customer_id"], as_of):
         day = pa.repeat(pa.scalar(as_of), len(lists))
@@ -126,7 +126,7 @@ def prepare_lookalikes(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepare
     purchases = read_purchases(
         warehouse.execute("select * from features.product_purchases").to_arrow_table()
     ).until(as_of)
-    targets = _ids(warehouse, "select customer_id from features.profiled_customers")
+    targets = _ids(warehouse, "select customer_id from marts.profiled_customers")
     for segment_id in asked:
         members = _ids(
             warehouse,
@@ -193,6 +193,15 @@ def prepare_channels(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepared:
     publication.hold(warehouse, "channel_choices")
     publication.add(warehouse, "channel_choices", choices.assign(as_of=as_of))
     return Prepared(gates.channel_gates(warehouse, judgement))
+
+
+# By the table that each of them fills.
+PREPARATIONS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Path], Prepared]] = {
+    "customer_predictions": prepare_scores,
+    "product_recommendations": prepare_recommendations,
+    "lookalikes": prepare_lookalikes,
+    "channel_choices": prepare_channels,
+}
 
 
 def _as_published(

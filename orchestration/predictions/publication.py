@@ -31,12 +31,15 @@ def add(warehouse: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None:
     warehouse.unregister("added")
 
 
-def publish(warehouse: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Replace what is published by the candidates, in one step; how many rows."""
+def publish(warehouse: duckdb.DuckDBPyConnection, table: str, *beside: str) -> int:
+    """Replace what is published of a table, and of those beside it, by the candidates, all in one
+    step; how many rows the table has.
+    """
     warehouse.execute("begin")
-    warehouse.execute(f"delete from predictions.{table}")
-    warehouse.execute(f"insert into predictions.{table} by name from {candidates(table)}")
-    warehouse.execute(f"drop table {candidates(table)}")
+    for each in (table, *beside):
+        warehouse.execute(f"delete from predictions.{each}")
+        warehouse.execute(f"insert into predictions.{each} by name from {candidates(each)}")
+        warehouse.execute(f"drop table {candidates(each)}")
     warehouse.execute("commit")
     [(count,)] = warehouse.execute(f"select count(*) from predictions.{table}").fetchall()
     return int(count)

@@ -271,6 +271,8 @@ def _told(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, float):
+        return f"{value:.2f}"
     if isinstance(value, list):
         return ", ".join(_words(str(each)) for each in value)
     return str(value)

@@ -45,21 +45,44 @@ scopes as (
 
 ),
 
-purchase_days as (
+unseen_purchases as (
 
     select
         orders.customer_id,
-        scopes.brand_id,
-        scopes.model_version,
+        cast(null as varchar) as brand_id,
         orders.ordered_on
     from orders
-    inner join scopes on coalesce(orders.brand_id = scopes.brand_id, scopes.brand_id is null)
+    left join predictions
+        on orders.customer_id = predictions.customer_id and predictions.brand_id is null
+    where predictions.customer_id is null
+    union all
+    select
+        orders.customer_id,
+        orders.brand_id,
+        orders.ordered_on
+    from orders
     left join predictions
         on
             orders.customer_id = predictions.customer_id
-            and scopes.brand_id is not distinct from predictions.brand_id
-    where predictions.customer_id is null
-    group by orders.customer_id, scopes.brand_id, scopes.model_version, orders.ordered_on
+            and orders.brand_id = predictions.brand_id
+    where predictions.customer_id is null and orders.brand_id is not null
+
+),
+
+purchase_days as (
+
+    select
+        unseen_purchases.customer_id,
+        unseen_purchases.brand_id,
+        scopes.model_version,
+        unseen_purchases.ordered_on
+    from unseen_purchases
+    inner join scopes on unseen_purchases.brand_id is not distinct from scopes.brand_id
+    group by
+        unseen_purchases.customer_id,
+        unseen_purchases.brand_id,
+        scopes.model_version,
+        unseen_purchases.ordered_on
 
 ),
 

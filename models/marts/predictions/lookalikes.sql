@@ -1,7 +1,7 @@
 {#
     Grain: one row per segment that a rule asks for by lookalike_place, and customer who is like its
-    members and none of them, the likest first. Only who may be profiled is here. As the last job
-    predict found them; who was erased since then is left out, the places of the others stay.
+    members and none of them, the likest first. As the last job predict found them; who may no
+    longer be profiled is left out, the places of the others stay.
 #}
 {{ config(materialized='view') }}
 
@@ -11,9 +11,9 @@ with lookalikes as (
 
 ),
 
-customers as (
+profiled_customers as (
 
-    select * from {{ ref('customers') }} where erasure_requested_at is null
+    select * from {{ ref('profiled_customers') }}
 
 ),
 
@@ -27,7 +27,7 @@ final as (
         lookalikes.reason,
         lookalikes.as_of as found_on
     from lookalikes
-    inner join customers on lookalikes.customer_id = customers.customer_id
+    inner join profiled_customers on lookalikes.customer_id = profiled_customers.customer_id
 
 )
 

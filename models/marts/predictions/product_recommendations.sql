@@ -1,6 +1,7 @@
 {#
     Grain: one row per customer, list and place: what the last job predict would offer. What was sold
-    out or taken off the list since then is left out; the places of the others stay.
+    out or taken off the list since then is left out, and who may no longer be profiled; the places
+    of the others stay.
 #}
 {{ config(materialized='view') }}
 
@@ -10,9 +11,9 @@ with recommendations as (
 
 ),
 
-customers as (
+profiled_customers as (
 
-    select * from {{ ref('customers') }} where erasure_requested_at is null
+    select * from {{ ref('profiled_customers') }}
 
 ),
 
@@ -34,7 +35,8 @@ final as (
         recommendations.reason,
         recommendations.as_of as recommended_on
     from recommendations
-    inner join customers on recommendations.customer_id = customers.customer_id
+    inner join profiled_customers
+        on recommendations.customer_id = profiled_customers.customer_id
     inner join products on recommendations.product_id = products.product_id
 
 )

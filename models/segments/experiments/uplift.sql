@@ -3,9 +3,8 @@
     the arm did than the control, with the interval in which the true difference lies in 95 of 100
     such experiments.
     Everybody who was assigned counts, whether a message reached them or not: to leave some out
-    would compare people who differ. Outcomes are those of outcome_days after the exposure: the
-    assignment, or the start of the experiment's first campaign if that is later, which is one
-    moment for the arms and the control. Customers whose days are not over are not counted yet.
+    would compare people who differ. Outcomes are those of outcome_days after the exposure
+    (segments.experiment_exposures). Customers whose days are not over are not counted yet.
     visit: customers with a web session, in percent. conversion: customers with a counted order, in
     percent. spend: net amount of counted orders per customer, who bought or not.
     Segments are those of the moment of exposure, and no later ones, which the message itself may
@@ -21,27 +20,15 @@
 #}
 {{ config(materialized='table') }}
 
-with assignments as (
+with exposures as (
 
-    select * from {{ ref('experiment_assignments') }}
-
-),
-
-experiments as (
-
-    select * from {{ ref('experiments') }}
+    select * from {{ ref('experiment_exposures') }} where is_complete
 
 ),
 
 arms as (
 
     select * from {{ ref('experiment_arms') }}
-
-),
-
-campaigns as (
-
-    select * from {{ ref('campaigns') }}
 
 ),
 
@@ -76,45 +63,6 @@ limits as (
         max(case when limit_name = 'power_z' then value end) as power_z,
         max(case when limit_name = 'min_customers' then value end) as min_customers
     from {{ ref('uplift_limits') }}
-
-),
-
-campaign_starts as (
-
-    select
-        arms.experiment_id,
-        min(campaigns.started_at) as started_at
-    from arms
-    inner join campaigns on arms.campaign_id = campaigns.campaign_id
-    group by arms.experiment_id
-
-),
-
-all_exposures as (
-
-    select
-        assignments.experiment_id,
-        assignments.customer_id,
-        assignments.arm,
-        assignments.is_control,
-        assignments.stratum,
-        experiments.outcome_days,
-        greatest(
-            assignments.assigned_at, coalesce(campaign_starts.started_at, assignments.assigned_at)
-        ) as exposed_at
-    from assignments
-    inner join experiments on assignments.experiment_id = experiments.experiment_id
-    left join campaign_starts on assignments.experiment_id = campaign_starts.experiment_id
-
-),
-
-exposures as (
-
-    select
-        *,
-        exposed_at + outcome_days * interval 1 day as counted_until
-    from all_exposures
-    where exposed_at + outcome_days * interval 1 day <= {{ as_of() }} + interval 1 day
 
 ),
 
