@@ -14,6 +14,8 @@ from orchestration.definitions import build_definitions
 from orchestration.paths import Paths
 from orchestration.run import BuildRun, build_run_resource
 from orchestration.warehouse.lock import explain_open_error, is_disk_full
+from orchestration.warehouse.serving import read_meta
+from orchestration.warehouse.workspace import code_version
 
 
 class BuildError(Exception):
@@ -63,8 +65,11 @@ def predict(paths: Paths, progress: Callable[[str], None], trains: bool) -> None
     """Run the job `predict` on the last build, and `train_predictions` before it if asked to or
     when there is no model yet.
 
-    Raises BuildError when a gate fails: what was published last stays.
+    Raises BuildError when a gate fails, what was published last stays, and when the last build was
+    one of another version of the project.
     """
+    if read_meta(paths.serving).get("code_version") != code_version():
+        raise BuildError("the project has changed since the last build: run make build first")
     jobs = ["predict"]
     if trains or not any(paths.predictions.glob("*/model.json")):
         jobs.insert(0, "train_predictions")

@@ -176,6 +176,8 @@ def _candidates(prediction: _Prediction) -> dg.AssetsDefinition:
         paths = Paths.from_environment()
         with run.step(prediction.step), _opened(run.workspace.warehouse) as warehouse:
             prepared = PREPARATIONS[prediction.table](warehouse, paths.predictions)
+        for line in prepared.told:
+            run.progress(line)
         for gate in prepared.gates:
             run.progress(f"gate {gate.name}: {_word(gate)}, {gate.told}")
         drawn = {}

@@ -3,7 +3,7 @@
 Each function writes candidates (publication.py) and returns what their gates say.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from math import ceil
@@ -38,10 +38,13 @@ _SCORED_AT_A_TIME = 500_000
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the gates say of the candidates; `drift` is the stability index of each feature."""
+    """What the gates say of the candidates; `drift` is the stability index of each feature, `told`
+    what else is worth a line.
+    """
 
     gates: list[Gate]
     drift: Mapping[str, float] = field(default_factory=dict)
+    told: Sequence[str] = ()
 
 
 def prepare_scores(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> Prepared:
@@ -127,6 +130,7 @@ def prepare_lookalikes(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepare
         warehouse.execute("select * from features.product_purchases").to_arrow_table()
     ).until(as_of)
     targets = _ids(warehouse, "select customer_id from marts.profiled_customers")
+    lines = []
     for segment_id in asked:
         members = _ids(
             warehouse,
@@ -138,7 +142,8 @@ def prepare_lookalikes(warehouse: duckdb.DuckDBPyConnection, _: Path) -> Prepare
         publication.add(warehouse, "lookalikes", rows)
         told = {**asdict(audience), "segment_id": segment_id, "as_of": as_of}
         publication.add(warehouse, "lookalike_audiences", pa.Table.from_pylist([told]))
-    return Prepared(gates.lookalike_gates(warehouse))
+        lines.append(f"lookalikes of {segment_id}: {len(rows):,} found, {audience.reason}")
+    return Prepared(gates.lookalike_gates(warehouse), told=lines)
 
 
 @dataclass(frozen=True)

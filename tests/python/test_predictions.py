@@ -361,6 +361,15 @@ def test_a_challenger_that_is_no_better_and_scores_that_fail_change_nothing(
             assert _published_rows(warehouse) == before
 
 
+def test_a_build_of_another_version_of_the_project_is_not_scored(
+    demo: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tables may lack what this version reads."""
+    monkeypatch.setattr("orchestration.launch.code_version", lambda: "another")
+    with pytest.raises(BuildError, match="make build first"):
+        predict(demo, quiet, trains=False)
+
+
 def test_scores_without_a_champion_are_refused(demo: Paths, tmp_path: Path) -> None:
     paths = copy_built(demo, Paths(tmp_path / "data"))
     with (
