@@ -1,0 +1,1 @@
+"""Exports: syncs of audiences to destinations."""
