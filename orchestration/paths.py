@@ -79,6 +79,11 @@ class Paths:
         return self.predictions / "predicted_at"
 
     @property
+    def exports(self) -> Path:
+        """What syncs remember, and the payloads of dry runs."""
+        return self.data / "exports"
+
+    @property
     def reports(self) -> Path:
         """Pages and documents that people look at."""
         return self.data / "reports"

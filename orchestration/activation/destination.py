@@ -159,8 +159,8 @@ def destination_module(name: str) -> DestinationModule:
 def connection_of(name: str, declared: Declared, environment: Mapping[str, str]) -> Connection:
     """Secrets from environment variables: <NAME>_<SECRET>, and <NAME>_URL for another address.
 
-    `name` is that of the destination, or what a sync calls its credentials. Raises DeniedError, naming
-    the variables that are missing.
+    `name` is that of the destination, or what a sync calls its credentials. Raises DeniedError,
+    naming the variables that are missing.
     """
     prefix = name.upper()
     missing = [

@@ -1,0 +1,240 @@
+"""Who may be in an audience at this moment, and what of them is sent."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from orchestration.activation.destination import Declared
+from orchestration.activation.syncs import Sync, SyncError
+from orchestration.ingest.loader import find_new_files
+from orchestration.ingest.sql import quote_name, quote_text
+from orchestration.paths import Paths
+from orchestration.warehouse.lock import build_lock
+
+# What a person decided: files of these entities that no build has read yet stop every export.
+_DECISIONS = ("consent_events", "erasure_requests")
+
+# Grain: one row per customer who is in the segment or known to the destination. refused_by says why
+# one is not sent. An address or number that is also that of somebody who refused is not sent.
+_CANDIDATES = """
+create or replace temp table candidates as
+with members as (
+    select customer_id
+    from warehouse.segments.memberships
+    where segment_id = $segment
+),
+everyone as (
+    select customer_id, true as is_member
+    from members
+    union all
+    select customer_id, false as is_member
+    from exports.members
+    anti join members using (customer_id)
+    where sync_id = $sync_id
+),
+gates as (
+    select customer_id, decided_at, refused_by
+    from warehouse.audiences.customer_gates
+    where brand_id = $brand and purpose = $purpose and channel = $channel
+),
+refusing as (
+    select keys.*
+    from warehouse.pii.match_keys as keys
+    semi join (
+        select customer_id from gates where refused_by in ('erasure', 'consent')
+    ) as refused using (customer_id)
+),
+refused_values as (
+    select unnest([{identifiers}]) as value from refusing
+),
+sent as (
+    select
+        everyone.customer_id,
+        everyone.is_member,
+        case
+            when customers.customer_id is null then 'gone'
+            when gates.customer_id is null then 'consent'
+            else gates.refused_by
+        end as refused_by,
+        gates.decided_at as consented_at,
+        {columns}
+    from everyone
+    left join warehouse.marts.customer_360 as customers using (customer_id)
+    left join gates using (customer_id)
+    left join warehouse.pii.match_keys as keys using (customer_id)
+),
+known as (
+    select
+        *,
+        [{identifier_fields}] as identifiers,
+        md5(cast(to_json([{texts}]) as varchar)) as content_hash
+    from sent
+),
+refused as (
+    select
+        * replace (
+            case
+                when refused_by is not null then refused_by
+                when list_aggregate(identifiers, 'max') = '' then 'no_identifier'
+            end as refused_by
+        )
+    from known
+)
+select
+    * replace (
+        case
+            when refused_by is not null or not is_member then refused_by
+            when row_number() over (
+                partition by identifiers, refused_by is null and is_member order by customer_id
+            ) > 1 then 'duplicate'
+        end as refused_by
+    )
+from refused
+"""
+
+
+class Audience(Protocol):
+    """Where an audience comes from."""
+
+    fields: tuple[str, ...]
+
+    def version(self) -> str:
+        """Changes whenever who may be sent may have changed: a plan of before is worth nothing."""
+
+    def stopped(self) -> frozenset[str]:
+        """Customers who are being erased: not to be sent any more, whatever the plan says."""
+
+    def read(self, store: duckdb.DuckDBPyConnection) -> None:
+        """Make the temporary table `candidates`: customer_id, is_member, refused_by, consented_at,
+        identifiers, content_hash, and a column for each of `fields`.
+        """
+
+
+class WarehouseAudience:
+    """The audience of a sync, as the last build that passed knows it."""
+
+    def __init__(self, paths: Paths, sync: Sync, declared: Declared) -> None:
+        """Nothing is read yet."""
+        self._paths = paths
+        self._sync = sync
+        self._declared = declared
+        self._columns = _columns(sync, declared)
+        self.fields = tuple(self._columns)
+
+    def version(self) -> str:
+        """The published file that readers have."""
+        return str(self._paths.serving.readlink())
+
+    def stopped(self) -> frozenset[str]:
+        """Those whose erasure has begun."""
+        return read_stopped(self._paths)
+
+    def read(self, store: duckdb.DuckDBPyConnection) -> None:
+        """As `Audience.read`. Raises SyncError when the last build is none to send from."""
+        sync, declared = self._sync, self._declared
+        purpose, channel = sync.consent
+        columns = self._columns
+        identifiers = [declared.fields[name] for name in declared.identifiers]
+        sql = _CANDIDATES.format(
+            identifiers=", ".join(map(quote_name, identifiers)),
+            columns=",\n        ".join(
+                f"{source} as {quote_name(field)}" for field, source in columns.items()
+            ),
+            identifier_fields=", ".join(
+                f"coalesce({quote_name(name)}, '')" for name in declared.identifiers
+            ),
+            texts=", ".join(f"cast({quote_name(field)} as varchar)" for field in columns),
+        )
+        with _attached(self._paths, store):
+            _require_known_decisions(self._paths, store)
+            _require_segment(store, sync)
+            store.execute(
+                sql,
+                {
+                    "segment": sync.segment,
+                    "sync_id": sync.sync_id,
+                    "brand": sync.brand,
+                    "purpose": purpose,
+                    "channel": channel,
+                },
+            )
+
+
+def _columns(sync: Sync, declared: Declared) -> Mapping[str, str]:
+    """The SQL of each field that is sent."""
+    columns = {}
+    for field, source in declared.fields.items():
+        column = f"keys.{quote_name(source)}"
+        if field in declared.identifiers:
+            column = (
+                f"case when {column} not in (from refused_values where value is not null) "
+                f"then {column} end"
+            )
+        columns[field] = column
+    for field, source in sync.attributes.items():
+        columns[field] = f"customers.{quote_name(source)}"
+    if sync.value and declared.value_field:
+        columns[declared.value_field] = f"cast(customers.{quote_name(sync.value)} as double)"
+    return columns
+
+
+@contextmanager
+def _attached(paths: Paths, store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """The warehouse, for the seconds that reading takes; a build may not work in it meanwhile."""
+    with build_lock(paths.lock, "reading an audience", 600, lambda _line: None):
+        if not paths.warehouse.exists():
+            raise SyncError("there is nothing to send yet: run make build first")
+        store.execute(f"attach {quote_text(str(paths.warehouse))} as warehouse (read_only)")
+        try:
+            yield
+        finally:
+            store.execute("detach warehouse")
+
+
+def _require_known_decisions(paths: Paths, store: duckdb.DuckDBPyConnection) -> None:
+    last = store.execute(
+        "select finished_at from warehouse.meta.builds order by started_at desc limit 1"
+    ).fetchall()
+    if not last or last[0][0] is None:
+        raise SyncError("the last build did not pass: nothing is sent; run make build first")
+    waiting = [file for file in find_new_files(paths) if file.parent.name in _DECISIONS]
+    if waiting:
+        raise SyncError(
+            f"{len(waiting)} files of consents or erasure requests have landed that no build has "
+            "read: nothing is sent; run make build first"
+        )
+
+
+def _require_segment(store: duckdb.DuckDBPyConnection, sync: Sync) -> None:
+    for relation, column, value in (
+        ("segments.catalog", "segment_id", sync.segment),
+        ("reference.brands", "brand_id", sync.brand),
+    ):
+        known = store.execute(
+            f"select 1 from warehouse.{relation} where {column} = $value", {"value": value}
+        ).fetchall()
+        if not known:
+            raise SyncError(f'syncs/{sync.sync_id}.yml: {column} "{value}" is not in {relation}')
+
+
+def read_stopped(paths: Paths) -> frozenset[str]:
+    """Customers whose erasure has begun; a line each."""
+    file = _stopped_file(paths)
+    return frozenset(file.read_text().split()) if file.exists() else frozenset()
+
+
+def stop_customers(paths: Paths, customer_ids: list[str]) -> None:
+    """Keep customers out of every request from now on, also of syncs that run."""
+    file = _stopped_file(paths)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    stopped = sorted(read_stopped(paths) | set(customer_ids))
+    draft = file.with_name(f".{file.name}")
+    draft.write_text("".join(f"{customer}\n" for customer in stopped))
+    draft.replace(file)
+
+
+def _stopped_file(paths: Paths) -> Path:
+    return paths.exports / "stopped"

@@ -1,0 +1,267 @@
+"""What has to change at a destination, and how much of it may."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+
+from orchestration.activation.destination import Declared
+from orchestration.activation.syncs import Sync
+from orchestration.ingest.sql import quote_name
+
+# The person refused, or is no more: such a member is removed whatever else holds.
+MANDATORY = ("erasure", "consent", "suppression", "gone", "no_identifier")
+# A member is sent again so long before the destination would forget it.
+_REFRESH = timedelta(days=30)
+# What a destination has not worked off after so long is sent again.
+_OVERDUE = timedelta(days=2)
+
+# Grain: one row per request row. Removals stand before adds: whoever changed identifiers is removed
+# by the old ones first. A removal leaves out identifiers of another member who is there and stays;
+# one who has yet to enter does not count: if that failed, nobody would remove them any more.
+_OPERATIONS = """
+create or replace temp table operations as
+with desired as (
+    select *
+    from candidates
+    where is_member and refused_by is null
+),
+known as (
+    select * from exports.members where sync_id = $sync_id
+),
+waiting as (
+    select customer_id, action, content_hash
+    from exports.dead_letters
+    where sync_id = $sync_id and next_try_at > $now
+),
+leaving as (
+    select
+        known.customer_id,
+        known.identifiers,
+        known.content_hash,
+        case
+            when desired.customer_id is not null then 'changed'
+            else coalesce(candidates.refused_by, 'left')
+        end as cause
+    from known
+    left join desired using (customer_id)
+    left join candidates using (customer_id)
+    where desired.customer_id is null or desired.identifiers <> known.identifiers
+),
+leaving_values as (
+    select
+        customer_id,
+        unnest(identifiers) as value,
+        generate_subscripts(identifiers, 1) as place
+    from leaving
+),
+staying_values as (
+    select
+        known.customer_id,
+        unnest(known.identifiers) as value,
+        generate_subscripts(known.identifiers, 1) as place
+    from known
+    inner join desired
+        on known.customer_id = desired.customer_id and known.identifiers = desired.identifiers
+),
+used_by_others as (
+    select leaving_values.customer_id, leaving_values.place
+    from leaving_values
+    inner join staying_values
+        on
+            leaving_values.value = staying_values.value
+            and leaving_values.place = staying_values.place
+            and leaving_values.customer_id <> staying_values.customer_id
+    where leaving_values.value <> ''
+    group by leaving_values.customer_id, leaving_values.place
+),
+removable as (
+    select
+        leaving_values.customer_id,
+        list(
+            case when used_by_others.place is null then leaving_values.value else '' end
+            order by leaving_values.place
+        ) as identifiers
+    from leaving_values
+    left join used_by_others using (customer_id, place)
+    group by leaving_values.customer_id
+),
+removals as (
+    select
+        'remove' as action,
+        leaving.cause,
+        leaving.customer_id,
+        removable.identifiers,
+        leaving.content_hash,
+        true as was_known
+    from leaving
+    inner join removable using (customer_id)
+    where not exists (
+        from waiting
+        where waiting.action = 'remove' and waiting.customer_id = leaving.customer_id
+    )
+),
+adds as (
+    select
+        'add' as action,
+        case
+            when known.customer_id is null then 'entered'
+            when known.identifiers <> desired.identifiers then 'changed'
+            when known.status <> 'held' then 'unknown'
+            when known.content_hash <> desired.content_hash then 'updated'
+            when known.expires_at <= $refresh_before then 'expiring'
+        end as cause,
+        desired.customer_id,
+        desired.identifiers,
+        desired.content_hash,
+        known.customer_id is not null and known.identifiers = desired.identifiers as was_known
+    from desired
+    left join known using (customer_id)
+    where
+        cause is not null
+        and not (
+            cause = 'unknown'
+            and known.status = 'adding'
+            and known.receipt is not null
+            and known.content_hash = desired.content_hash
+            and known.requested_at > $overdue_before
+        )
+        and not exists (
+            from waiting
+            where
+                waiting.action = 'add'
+                and waiting.customer_id = desired.customer_id
+                and waiting.content_hash = desired.content_hash
+        )
+)
+select
+    *,
+    row_number() over (order by action desc, customer_id) as place
+from (from removals union all from adds)
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, counted. `held_back` are rows that a breaker keeps, `reason` says why."""
+
+    segment_members: int
+    desired: int
+    refused: dict[str, int]
+    adds: int
+    removals: int
+    held_back: int
+    reason: str | None
+
+
+def make_plan(
+    store: duckdb.DuckDBPyConnection, sync: Sync, declared: Declared, now: datetime, accept: bool
+) -> Plan:
+    """Make the temporary table `operations` from `candidates` and what the destination holds.
+
+    `accept` lets through what a breaker would keep: a person has looked.
+    """
+    store.execute(
+        _OPERATIONS,
+        {
+            "sync_id": sync.sync_id,
+            "now": now,
+            "refresh_before": now + _REFRESH,
+            "overdue_before": now - _OVERDUE,
+        },
+    )
+    _drop_settled_letters(store, sync)
+    if sync.mode == "add_only":
+        _keep_removals(store, (*MANDATORY, "changed"))
+    members, desired = _row(
+        store,
+        "select count(*) filter (is_member), "
+        "count(*) filter (is_member and refused_by is null) from candidates",
+    )
+    refused = dict(
+        store.execute(
+            "select refused_by, count(*) from candidates "
+            "where is_member and refused_by is not null group by refused_by order by refused_by"
+        ).fetchall()
+    )
+    before = _row(store, "select count(*) from operations")[0]
+    reasons = [] if accept else _break(store, sync, declared, desired)
+    after, adds = _row(store, "select count(*), count(*) filter (action = 'add') from operations")
+    return Plan(
+        members,
+        desired,
+        refused,
+        adds,
+        after - adds,
+        before - after,
+        "; ".join(reasons) or None,
+    )
+
+
+def _drop_settled_letters(store: duckdb.DuckDBPyConnection, sync: Sync) -> None:
+    """A row that nobody wants to send any more has failed for the last time."""
+    store.execute(
+        "delete from exports.dead_letters where sync_id = $sync_id and case action "
+        "when 'add' then customer_id not in "
+        "(select customer_id from candidates where is_member and refused_by is null) "
+        "else customer_id not in "
+        "(select customer_id from exports.members where sync_id = $sync_id) end",
+        {"sync_id": sync.sync_id},
+    )
+
+
+def _break(
+    store: duckdb.DuckDBPyConnection, sync: Sync, declared: Declared, desired: int
+) -> list[str]:
+    """Take out of the plan what changes an audience more than a person has allowed, and say so."""
+    limits = sync.limits
+    [held] = _row(
+        store,
+        "select count(*) from exports.members where sync_id = $sync_id and status = 'held'",
+        {"sync_id": sync.sync_id},
+    )
+    mandatory = {"mandatory": [*MANDATORY, "changed"]}
+    entering, leaving = _row(
+        store,
+        "select count(*) filter (cause = 'entered'), count(*) filter "
+        "(action = 'remove' and not list_contains($mandatory, cause)) from operations",
+        mandatory,
+    )
+    reasons = []
+    if desired < declared.minimum:
+        reasons.append(f"{desired:,} members are fewer than the {declared.minimum:,} of use there")
+    elif held and entering > max(limits.members, limits.growth * held):
+        reasons.append(f"{entering:,} members would enter, {held:,} are there")
+    if reasons:
+        store.execute("delete from operations where cause = 'entered'")
+    if leaving > max(limits.members, limits.removals * held):
+        reasons.append(f"{leaving:,} of {held:,} members would leave")
+        _keep_removals(store, (*MANDATORY, "changed"))
+    return reasons
+
+
+def _keep_removals(store: duckdb.DuckDBPyConnection, causes: Sequence[str]) -> None:
+    store.execute(
+        "delete from operations where action = 'remove' and not list_contains($causes, cause)",
+        {"causes": list(causes)},
+    )
+
+
+def add_fields(store: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
+    """Give the operations what is sent of each member; `candidates` is needed no more."""
+    columns = "".join(f", candidates.{quote_name(name)}" for name in fields)
+    store.execute(
+        f"create or replace temp table operations as select operations.*, "
+        f"candidates.consented_at{columns} from operations "
+        "left join candidates on operations.action = 'add' "
+        "and operations.customer_id = candidates.customer_id order by place"
+    )
+    store.execute("drop table candidates")
+
+
+def _row(
+    store: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None = None
+) -> tuple[int, ...]:
+    [row] = store.execute(sql, dict(parameters or {})).fetchall()
+    return tuple(int(value) for value in row)
