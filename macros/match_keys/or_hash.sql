@@ -1,0 +1,12 @@
+{#
+    A normalised text; where it is NULL because the value is a SHA-256 already (64 hex digits), that in
+    lower case.
+#}
+{% macro or_hash(text, value) -%}
+    coalesce(
+        {{ text }},
+        case
+            when regexp_matches({{ value }}, '^ *[0-9a-fA-F]{64} *$') then lower(trim({{ value }}))
+        end
+    )
+{%- endmacro %}
