@@ -1,28 +1,10 @@
 {#
     Grain: one row per customer with personal data: what destinations of audiences know a person by.
-    Not published to readers. Hashes have no key, since destinations make them of their own members:
-    whoever knows an address can make its hash, so they are personal data like the address.
-    Built-in functions alone are used, so that exports read it on a connection of their own.
+    Not published to readers. The hashes have no secret, since platforms make the same of their own
+    members: whoever knows an address can make its hash, so they are as personal as the address.
+    Built-in functions alone are called, so that exports read it on a connection of their own.
 #}
 {{ config(schema='pii', access='protected', group='inner', materialized='view') }}
-{%- set meta = {
-    'email': 'email',
-    'phone': 'phone',
-    'first_name': 'first_name',
-    'last_name': 'last_name',
-    'city': 'city',
-    'postal_code': 'postal_code',
-    'country': 'country',
-    'gender': 'gender',
-    'birth_year': 'cast(birth_date as varchar)',
-    'birth_month': 'cast(birth_date as varchar)',
-    'birth_day': 'cast(birth_date as varchar)'
-} -%}
-{%- set google_hashed = {
-    'email': 'email', 'phone': 'phone', 'given_name': 'first_name', 'family_name': 'last_name'
-} -%}
-{%- set google_plain = {'postal_code': 'postal_code', 'region_code': 'country'} -%}
-{%- set tiktok = ['email', 'phone'] %}
 
 with customers as (
 
@@ -45,15 +27,25 @@ keys as (
         postal_code,
         city,
         country,
-        {% for field, value in meta.items() -%}
-        {{ meta_key(field, value) }} as meta_{{ field }},
-        {% endfor -%}
-        {% for field, value in (google_hashed.items() | list) + (google_plain.items() | list) -%}
-        {{ google_key(field, value) }} as google_{{ field }},
-        {% endfor -%}
-        {% for field in tiktok -%}
-        {{ tiktok_key(field, field) }} as tiktok_{{ field }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ meta_key('email', 'email') }} as meta_email,
+        {{ meta_key('phone', 'phone') }} as meta_phone,
+        {{ meta_key('first_name', 'first_name') }} as meta_first_name,
+        {{ meta_key('last_name', 'last_name') }} as meta_last_name,
+        {{ meta_key('city', 'city') }} as meta_city,
+        {{ meta_key('postal_code', 'postal_code') }} as meta_postal_code,
+        {{ meta_key('country', 'country') }} as meta_country,
+        {{ meta_key('gender', 'gender') }} as meta_gender,
+        {{ meta_key('birth_year', 'cast(birth_date as varchar)') }} as meta_birth_year,
+        {{ meta_key('birth_month', 'cast(birth_date as varchar)') }} as meta_birth_month,
+        {{ meta_key('birth_day', 'cast(birth_date as varchar)') }} as meta_birth_day,
+        {{ google_key('email', 'email') }} as google_email,
+        {{ google_key('phone', 'phone') }} as google_phone,
+        {{ google_key('given_name', 'first_name') }} as google_given_name,
+        {{ google_key('family_name', 'last_name') }} as google_family_name,
+        {{ google_key('postal_code', 'postal_code') }} as google_postal_code,
+        {{ google_key('region_code', 'country') }} as google_region_code,
+        {{ tiktok_key('email', 'email') }} as tiktok_email,
+        {{ tiktok_key('phone', 'phone') }} as tiktok_phone
     from customers
 
 ),
@@ -72,17 +64,25 @@ final as (
         postal_code,
         city,
         country,
-        {% for field in meta -%}
-        {{ sha256_hex('meta_' ~ field) }} as meta_{{ field }},
-        {% endfor -%}
-        {% for field in google_hashed -%}
-        {{ sha256_hex('google_' ~ field) }} as google_{{ field }},
-        {% endfor -%}
+        {{ sha256_hex('meta_email') }} as meta_email,
+        {{ sha256_hex('meta_phone') }} as meta_phone,
+        {{ sha256_hex('meta_first_name') }} as meta_first_name,
+        {{ sha256_hex('meta_last_name') }} as meta_last_name,
+        {{ sha256_hex('meta_city') }} as meta_city,
+        {{ sha256_hex('meta_postal_code') }} as meta_postal_code,
+        {{ sha256_hex('meta_country') }} as meta_country,
+        {{ sha256_hex('meta_gender') }} as meta_gender,
+        {{ sha256_hex('meta_birth_year') }} as meta_birth_year,
+        {{ sha256_hex('meta_birth_month') }} as meta_birth_month,
+        {{ sha256_hex('meta_birth_day') }} as meta_birth_day,
+        {{ sha256_hex('google_email') }} as google_email,
+        {{ sha256_hex('google_phone') }} as google_phone,
+        {{ sha256_hex('google_given_name') }} as google_given_name,
+        {{ sha256_hex('google_family_name') }} as google_family_name,
         google_postal_code,
         google_region_code,
-        {% for field in tiktok -%}
-        {{ sha256_hex('tiktok_' ~ field) }} as tiktok_{{ field }}{{ "," if not loop.last }}
-        {% endfor %}
+        {{ sha256_hex('tiktok_email') }} as tiktok_email,
+        {{ sha256_hex('tiktok_phone') }} as tiktok_phone
     from keys
 
 )
