@@ -1,6 +1,6 @@
 {#
-    What Google compares of a person, before it is hashed; NULL for what is empty or invalid, a hash as
-    it is. orchestration/activation/match_keys.py does the same, docs/exports.md has the rules.
+    What Google compares of a person, before it is hashed; NULL for what is empty or invalid, a hash
+    as it is. orchestration/activation/match_keys.py does the same, docs/exports.md has the rules.
     postal_code and region_code are sent as they are, so that a hash is no value of theirs.
     Args: field as in the branches; value, SQL of a text.
 #}
@@ -20,7 +20,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Mail to gmail.com arrives whatever dots and plus tags are typed; elsewhere they are other people. #}
+{# Mail to gmail.com arrives whatever dots and tags are typed; elsewhere they are other people. #}
 {% macro _google_email(value) -%}
     {%- set email = typed_email(value) -%}
     case
@@ -35,8 +35,8 @@
 {# A title that stands alone stays: Pan is a family name. #}
 {% macro _google_name(value) -%}
     {%- set titles = [
-        'mr', 'mrs', 'ms', 'miss', 'mx', 'sir', 'dr', 'prof', 'pan', 'pani', 'mgr', 'inż', 'inz', 'hab',
-        'ks', 'herr', 'frau'
+        'mr', 'mrs', 'ms', 'miss', 'mx', 'sir', 'dr', 'prof', 'pan', 'pani', 'mgr', 'inż', 'inz',
+        'hab', 'ks', 'herr', 'frau'
     ] -%}
     {%- set suffixes = ['jr', 'sr', 'ii', 'iii', 'iv', 'phd', 'ph[.]d', 'md', 'esq'] -%}
     nullif(

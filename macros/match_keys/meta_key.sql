@@ -1,10 +1,10 @@
 {#
-    What Meta compares of a person, before it is hashed; NULL for what is empty or invalid, a hash as
-    it is. orchestration/activation/match_keys.py does the same, docs/exports.md has the rules.
-    Names keep letters of every alphabet, a city is spelt with a-z alone. Of a British postal code the
-    sector is sent, of an American one five digits; every other one whole, 00-950 as 00950.
-    Args: field as in fields; value, SQL of a text. The parts of a birth date are asked for with
-    the date, YYYY-MM-DD.
+    What Meta compares of a person, before it is hashed; NULL for what is empty or invalid, a hash
+    as it is. orchestration/activation/match_keys.py does the same, docs/exports.md has the rules.
+    Names keep letters of every alphabet, a city is spelt with a-z alone. Of a British postal code
+    the sector is compared, of an American one five digits, of others all: 00-950 is 00950.
+    Args: field as in the branches; value, SQL of a text. The parts of a birth date are asked for
+    with the date, YYYY-MM-DD.
 #}
 {% macro meta_key(field, value) -%}
     {%- set key -%}

@@ -1,6 +1,7 @@
 {#
-    A normalised text; where it is NULL because the value is a SHA-256 already (64 hex digits), that in
-    lower case.
+    A normalised text; where there is none because the value is a SHA-256 already (64 hex digits),
+    that in lower case.
+    The text is asked for first: what stands in a later branch DuckDB computes once per mention.
 #}
 {% macro or_hash(text, value) -%}
     coalesce(

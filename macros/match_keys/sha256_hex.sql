@@ -15,7 +15,8 @@
 
 {% macro duckdb__sha256_hex(text) -%}
     case
-        when length({{ text }}) = 64 and regexp_matches({{ text }}, '^[0-9a-f]{64}$') then {{ text }}
+        when length({{ text }}) = 64 and regexp_matches({{ text }}, '^[0-9a-f]{64}$')
+            then {{ text }}
         else sha256({{ text }})
     end
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
-    What TikTok compares of a person, before it is hashed; NULL for what is empty or invalid, a hash as
-    it is. orchestration/activation/match_keys.py does the same, docs/exports.md has the rules.
+    What TikTok compares of a person, before it is hashed; NULL for what is empty or invalid, a hash
+    as it is. orchestration/activation/match_keys.py does the same, docs/exports.md has the rules.
     Args: field, email or phone; value, SQL of a text.
 #}
 {% macro tiktok_key(field, value) -%}
