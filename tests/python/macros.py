@@ -20,9 +20,13 @@ class Rows:
     rows: list[tuple[Any, ...]]
 
 
-def compile_macro(folder: str, name: str, *arguments: str) -> str:
-    """The SQL of a macro that asks nothing of dbt or the warehouse, and calls those beside it."""
-    return _call(_environment([folder]), PROJECT / "macros" / folder / f"{name}.sql", *arguments)
+def compile_macro(folder: str, name: str, *arguments: str, macros: Sequence[str] = ()) -> str:
+    """The SQL of a macro that asks nothing of dbt or the warehouse, and calls those beside it.
+
+    `macros` are further folders of those that it calls.
+    """
+    environment = _environment([folder, *macros])
+    return _call(environment, PROJECT / "macros" / folder / f"{name}.sql", *arguments)
 
 
 def run_macro(connection: duckdb.DuckDBPyConnection, name: str, *arguments: str) -> None:
@@ -70,7 +74,8 @@ def _environment(folders: Sequence[str]) -> jinja2.Environment:
     return environment
 
 
-def _call(environment: jinja2.Environment, file: Path, *arguments: str) -> str:
-    """Read at the call, when the macro finds all others."""
+def _call(environment: jinja2.Environment, file: Path, *arguments: str, **options: bool) -> str:
+    """Read at the call, when the macro finds all others; its branch for DuckDB where it has one."""
     module = environment.from_string(file.read_text()).module
-    return str(getattr(module, file.stem)(*arguments))
+    macro = getattr(module, f"duckdb__{file.stem}", None) or getattr(module, file.stem)
+    return str(macro(*arguments, **options))
