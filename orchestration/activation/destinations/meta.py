@@ -281,6 +281,6 @@ def _seconds_to_wait(headers: Mapping[str, str]) -> float | None:
         minutes = [
             usage["estimated_time_to_regain_access"] for each in usages.values() for usage in each
         ]
-        return 60.0 * max(minutes)
+        return 60.0 * float(max(minutes))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
