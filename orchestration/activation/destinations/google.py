@@ -222,7 +222,7 @@ def _member(fields: Mapping[str, Any], action: Action) -> dict[str, Any]:
         {name: fields[name]} for name in DECLARED.identifiers if name in fields
     ]
     # Google takes an address whole or not at all.
-    if all(name in fields for name in _NAMES):
+    if fields.keys() >= {*_NAMES}:
         identifiers.append({"address": {name: fields[name] for name in _NAMES}})
     member: dict[str, Any] = {"userData": {"userIdentifiers": identifiers}}
     if action == "add":

@@ -95,7 +95,7 @@ DECLARED = Declared(
 
 def connect(options: MetaOptions, connection: Connection) -> Destination:
     """Open the Marketing API; nothing is sent. The SDK adds the proof of the app secret."""
-    # The SDK takes most of a second to import, and is needed by nobody who sends elsewhere.
+    # The SDK takes a while to import, and nobody needs it who sends elsewhere.
     from facebook_business.api import FacebookAdsApi
     from facebook_business.session import FacebookSession
 
