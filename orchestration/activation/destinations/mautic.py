@@ -44,7 +44,7 @@ class MauticOptions(NoOptions):
     have leave the stage of the contact as it is.
     """
 
-    url: str | None = Field(None, pattern="^https://")
+    url: str | None = Field(default=None, pattern="^https://")
     stages: Mapping[str, int] = {}
 
 

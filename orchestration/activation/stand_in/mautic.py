@@ -96,7 +96,10 @@ class Mautic:
                 contacts[place] = self._shown(changed)
             else:
                 errors[place] = {"message": f"refused: {each}", "code": changed, "type": "api"}
-        answer: dict[str, Any] = {"contacts": _as_php(contacts), "statusCodes": [status]}
+        codes = [
+            errors[place]["code"] if place in errors else status for place in range(len(asked))
+        ]
+        answer: dict[str, Any] = {"contacts": _as_php(contacts), "statusCodes": codes}
         if errors:
             answer["errors"] = _as_php(errors)
         return Reply(status, answer)
@@ -150,8 +153,10 @@ class Mautic:
             if name.startswith("where[0][val]") and name.endswith("[val]")
         }
         ids = sorted(self._ids[each] for each in wanted & self._ids.keys())
-        if not wanted:
-            ids = sorted(self.contacts)
+        if call.query.get("where[0][col]") == ["id"]:
+            ids = sorted(
+                each for each in self.contacts if each > int(call.query["where[0][val]"][0])
+            )
         start, limit = int(call.query.get("start", ["0"])[0]), int(call.query["limit"][0])
         shown = {str(each): self._shown(self.contacts[each]) for each in ids[start : start + limit]}
         return Reply(200, {"total": str(len(ids)), "contacts": shown or []})
