@@ -30,8 +30,8 @@ class Declared:
     `fields` maps its own field names to columns of pii.match_keys. `identifiers` are those fields
     that it knows a member by: removals carry them alone, a member without any is not sent.
     `purpose` and `channel` are the consent that members need unless a sync names another.
-    `secrets` and `settings` are ends of names of environment variables. `minimum` is the size
-    below which an audience is of no use, `expires_after_days` when members are forgotten there.
+    `secrets` and `optional_secrets` are ends of names of environment variables. `minimum` is the
+    size below which an audience is of no use, `expires_after_days` when members are forgotten.
     `takes_attributes` says that a sync may send columns of marts.customer_360 as well.
     """
 
@@ -42,6 +42,7 @@ class Declared:
     batch_rows: int
     batch_bytes: int
     secrets: tuple[str, ...] = ()
+    optional_secrets: tuple[str, ...] = ()
     options: type[NoOptions] = NoOptions
     minimum: int = 0
     expires_after_days: int | None = None
@@ -156,19 +157,20 @@ def destination_module(name: str) -> DestinationModule:
     return module  # type: ignore[no-any-return]
 
 
-def connection_of(name: str, declared: Declared, environment: Mapping[str, str]) -> Connection:
+def connection_of(
+    name: str, declared: Declared, environment: Mapping[str, str], needs_secrets: bool
+) -> Connection:
     """Secrets from environment variables: <NAME>_<SECRET>, and <NAME>_URL for another address.
 
-    `name` is that of the destination, or what a sync calls its credentials. Raises DeniedError,
-    naming the variables that are missing.
+    `name` is that of the destination, or what a sync calls its credentials. A secret that is not
+    there is empty; where it is needed, DeniedError names the variables that are missing.
     """
     prefix = name.upper()
-    missing = [
-        f"{prefix}_{end}" for end in declared.secrets if not environment.get(f"{prefix}_{end}")
-    ]
-    if missing:
+    secrets = {
+        end: environment.get(f"{prefix}_{end}", "")
+        for end in (*declared.secrets, *declared.optional_secrets)
+    }
+    missing = [f"{prefix}_{end}" for end in declared.secrets if not secrets[end]]
+    if needs_secrets and missing:
         raise DeniedError(f"set the environment variables {', '.join(missing)}")
-    return Connection(
-        environment.get(f"{prefix}_URL"),
-        {end: environment[f"{prefix}_{end}"] for end in declared.secrets},
-    )
+    return Connection(environment.get(f"{prefix}_URL"), secrets)

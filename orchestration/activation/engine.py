@@ -1,7 +1,9 @@
 """Runs a sync: what the destination holds becomes what the audience is, and nothing else."""
 
+import shutil
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +13,22 @@ from typing import Literal
 import duckdb
 
 from orchestration.activation.audience import Audience
-from orchestration.activation.delivery import Delivery, OvertakenError, StoppedError
-from orchestration.activation.destination import Declared, DeniedError, Destination
+from orchestration.activation.delivery import (
+    ROWS_AT_ONCE,
+    Delivery,
+    OvertakenError,
+    StoppedError,
+)
+from orchestration.activation.destination import (
+    Action,
+    Declared,
+    DeniedError,
+    Destination,
+    RefusedError,
+)
+from orchestration.activation.ledger import Ledger
 from orchestration.activation.plan import Plan, add_fields, make_plan
-from orchestration.activation.syncs import Sync
+from orchestration.activation.syncs import Sync, SyncError
 
 # dry_run writes the payloads as files, validate lets the destination look at them, live sends.
 How = Literal["dry_run", "validate", "live"]
@@ -24,13 +38,19 @@ _MOST_PLANS = 5
 
 @dataclass(frozen=True)
 class RunReport:
-    """What came of a run. status is succeeded, held (a breaker kept rows), stopped or denied."""
+    """What came of a run. status is succeeded, held (a breaker kept rows), refused (the destination
+    would not take some rows, says a validation), stopped (it takes nothing more now), denied,
+    failed (there is nothing to send from) or overtaken (builds came faster than requests).
+
+    `plan` is None when it came to none. `unknown` rows are sent again by the next run.
+    """
 
     run_id: str
     sync_id: str
+    how: How
     status: str
     reason: str | None
-    plan: Plan
+    plan: Plan | None
     accepted: int
     rejected: int
     unknown: int
@@ -39,212 +59,147 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a run takes from outside. `payloads` is the folder of dry runs; the clock is in UTC."""
+    """What a run takes from outside. `payloads` is the folder of dry runs; the clock is in UTC.
+
+    `accept` lets through what a breaker would keep. `removal` is what removals are sent as.
+    """
 
     payloads: Path
     progress: Callable[[str], None]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC).replace(tzinfo=None)
     sleep: Callable[[float], None] = time.sleep
     accept: bool = False
+    removal: Action = "remove"
+    rows_at_once: int = ROWS_AT_ONCE
 
 
-def run_sync(
-    store: duckdb.DuckDBPyConnection,
-    sync: Sync,
-    declared: Declared,
-    audience: Audience,
-    connect: Callable[[], Destination],
-    how: How,
-    surroundings: Surroundings,
-) -> RunReport:
-    """Run one sync. `connect` opens the destination; a dry run opens nothing but to prepare.
-
-    Raises SyncError when there is nothing to send from. What fails at the destination is in the
-    report, and in the tables of the store.
+@dataclass(frozen=True)
+class SyncRunner:
+    """One sync with all that its runs need. `connect` opens the destination; a dry run calls it
+    too, to prepare requests.
     """
-    close_interrupted(store, sync.sync_id, surroundings.clock())
-    for _ in range(_MOST_PLANS):
+
+    store: duckdb.DuckDBPyConnection
+    sync: Sync
+    declared: Declared
+    audience: Audience
+    connect: Callable[[], Destination]
+    surroundings: Surroundings
+
+    def run(self, how: How) -> RunReport:
+        """Run the sync; anew where a build was published meanwhile.
+
+        What fails at the destination is in the report, and in the tables of the store.
+        """
+        report = self._run_once(how)
+        for _ in range(_MOST_PLANS - 1):
+            if report.status != "overtaken":
+                break
+            self.surroundings.progress(f"{self.sync.sync_id}: a build was published: planning anew")
+            report = self._run_once(how)
+        return report
+
+    def _run_once(self, how: How) -> RunReport:
+        run_id = uuid.uuid4().hex
+        ledger = Ledger(
+            self.store,
+            self.sync.sync_id,
+            run_id,
+            self.declared.expires_after_days,
+            self.surroundings.clock,
+        )
+        ledger.begin(self.sync.destination, how)
+        plan, delivery = None, None
+        refusals: Counter[str] = Counter()
         try:
-            return _run_plan(store, sync, declared, audience, connect, how, surroundings)
+            delivery = self._delivery(ledger)
+            if how == "live":
+                delivery.confirm()
+            version = self.audience.version()
+            plan = self._plan(ledger)
+            if how == "dry_run":
+                self._write_payloads(delivery, run_id)
+            elif how == "validate":
+                refusals = _validate(delivery)
+            elif plan.adds or plan.removals:
+                delivery.open(self.sync.audience)
+                delivery.deliver(version, self.surroundings.removal)
+            status, reason = _judge(plan, refusals)
+        except SyncError as error:
+            status, reason = "failed", str(error)
+        except StoppedError as error:
+            status, reason = "stopped", str(error)
+        except DeniedError as error:
+            status, reason = "denied", str(error)
         except OvertakenError:
-            surroundings.progress(f"{sync.sync_id}: a build was published: planning anew")
-    raise StoppedError(f"{sync.sync_id}: builds are published faster than it can send")
-
-
-def _run_plan(
-    store: duckdb.DuckDBPyConnection,
-    sync: Sync,
-    declared: Declared,
-    audience: Audience,
-    connect: Callable[[], Destination],
-    how: How,
-    surroundings: Surroundings,
-) -> RunReport:
-    run_id = uuid.uuid4().hex
-    now = surroundings.clock()
-    destination = connect()
-    delivery = Delivery(
-        store,
-        sync.sync_id,
-        run_id,
-        declared,
-        destination,
-        audience,
-        surroundings.clock,
-        surroundings.sleep,
-        surroundings.progress,
-    )
-    if how == "live":
-        delivery.confirm()
-    audience.read(store)
-    plan = make_plan(store, sync, declared, now, surroundings.accept)
-    add_fields(store, audience.fields)
-    _begin(store, run_id, sync, how, now, plan)
-    status, reason = ("held" if plan.reason else "succeeded"), plan.reason
-    try:
-        if how == "live":
-            if plan.adds or plan.removals:
-                _open_audience(store, sync, destination, now)
-                delivery.deliver()
-        else:
-            _show(delivery, how, surroundings.payloads / sync.sync_id / run_id)
-    except StoppedError as error:
-        status, reason = "stopped", str(error)
-    except DeniedError as error:
-        status, reason = "denied", str(error)
-    except OvertakenError:
-        _finish(store, run_id, delivery, "overtaken", None, surroundings.clock())
-        raise
-    return _report(
-        _finish(store, run_id, delivery, status, reason, surroundings.clock()),
-        run_id,
-        sync.sync_id,
-        status,
-        reason,
-        plan,
-    )
-
-
-def _open_audience(
-    store: duckdb.DuckDBPyConnection, sync: Sync, destination: Destination, now: datetime
-) -> None:
-    """The audience at the destination, made once."""
-    known = store.execute(
-        "select audience_id from exports.audiences where sync_id = $sync_id",
-        {"sync_id": sync.sync_id},
-    ).fetchall()
-    audience_id = destination.open(sync.audience, known[0][0] if known else None)
-    if not known:
-        store.execute(
-            "insert into exports.audiences values ($sync_id, $audience_id, $now)",
-            {"sync_id": sync.sync_id, "audience_id": audience_id, "now": now},
+            status, reason = "overtaken", "a build was published meanwhile"
+        requests, unnamed = (delivery.requests, delivery.unnamed) if delivery else (0, 0)
+        accepted, rejected, unknown = ledger.finish(status, reason, requests, unnamed)
+        return RunReport(
+            run_id,
+            self.sync.sync_id,
+            how,
+            status,
+            reason,
+            plan,
+            accepted,
+            rejected + refusals.total(),
+            unknown,
+            requests,
         )
 
+    def _delivery(self, ledger: Ledger) -> Delivery:
+        clears = self.sync.attributes if self.sync.empty_attributes == "clear" else ()
+        return Delivery(
+            ledger,
+            self.declared,
+            self.connect(),
+            self.audience,
+            self.surroundings.sleep,
+            self.surroundings.progress,
+            frozenset(clears),
+            self.surroundings.rows_at_once,
+        )
 
-def _show(delivery: Delivery, how: How, folder: Path) -> None:
-    """Write every payload, or let the destination look at it; nothing changes anywhere."""
-    for request in delivery.prepared():
-        if how == "validate":
-            delivery.destination.validate(request)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = folder / f"{delivery.requests:05d}-{request.action}.json"
+    def _plan(self, ledger: Ledger) -> Plan:
+        self.audience.read(self.store)
+        plan = make_plan(
+            self.store,
+            self.sync,
+            self.declared,
+            self.surroundings.clock(),
+            self.surroundings.accept,
+        )
+        add_fields(self.store, self.audience.fields)
+        ledger.planned(plan)
+        return plan
+
+    def _write_payloads(self, delivery: Delivery, run_id: str) -> None:
+        """Write every payload to a file. Those of earlier dry runs go: they hold personal data."""
+        folder = self.surroundings.payloads / self.sync.sync_id
+        shutil.rmtree(folder, ignore_errors=True)
+        for request in delivery.prepared():
+            (folder / run_id).mkdir(parents=True, exist_ok=True)
+            file = folder / run_id / f"{delivery.requests:05d}-{request.action}.json"
             file.write_text(request.text())
 
 
-def close_interrupted(store: duckdb.DuckDBPyConnection, sync_id: str, now: datetime) -> None:
-    """Write down what is known of runs that ended without saying so."""
-    running = store.execute(
-        "select run_id from exports.runs where sync_id = $sync_id and finished_at is null",
-        {"sync_id": sync_id},
-    ).fetchall()
-    for (run_id,) in running:
-        store.execute(
-            "insert into exports.results by name select run_id, place, customer_id, "
-            "case status when 'adding' then 'add' else 'remove' end as action, "
-            "'interrupted' as cause, 0 as batch, 'unknown' as result, $now as told_at "
-            "from exports.members where sync_id = $sync_id and run_id = $run_id "
-            "and status <> 'held' and place not in "
-            "(select place from exports.results where run_id = $run_id)",
-            {"sync_id": sync_id, "run_id": run_id, "now": now},
-        )
-        _count(store, run_id, "interrupted", "the process ended", now)
+def _validate(delivery: Delivery) -> Counter[str]:
+    """Let the destination look at every request; how many rows it would not take, by reason."""
+    refusals: Counter[str] = Counter()
+    for request in delivery.prepared():
+        try:
+            answer = delivery.validate(request)
+        except RefusedError as error:
+            refusals[str(error)] += request.rows
+        else:
+            refusals.update(answer.rejected.values())
+            refusals["not_taken"] += answer.unnamed
+    return +refusals
 
 
-def _begin(
-    store: duckdb.DuckDBPyConnection, run_id: str, sync: Sync, how: How, now: datetime, plan: Plan
-) -> None:
-    store.execute(
-        "insert into exports.runs by name select $run_id as run_id, $sync_id as sync_id, "
-        "$destination as destination, $how as how, 'running' as status, $now as started_at, "
-        "$members as segment_members, $desired as desired_members, "
-        "map($gates, $counts) as refused, $adds as planned_adds, $removals as planned_removals, "
-        "$held as held_back",
-        {
-            "run_id": run_id,
-            "sync_id": sync.sync_id,
-            "destination": sync.destination,
-            "how": how,
-            "now": now,
-            "members": plan.segment_members,
-            "desired": plan.desired,
-            "gates": list(plan.refused),
-            "counts": list(plan.refused.values()),
-            "adds": plan.adds,
-            "removals": plan.removals,
-            "held": plan.held_back,
-        },
-    )
-
-
-def _finish(
-    store: duckdb.DuckDBPyConnection,
-    run_id: str,
-    delivery: Delivery,
-    status: str,
-    reason: str | None,
-    now: datetime,
-) -> tuple[int, int, int, int]:
-    store.execute(
-        "update exports.runs set unnamed = $unnamed, requests = $requests where run_id = $run_id",
-        {"unnamed": delivery.unnamed, "requests": delivery.requests, "run_id": run_id},
-    )
-    return (*_count(store, run_id, status, reason, now), delivery.requests)
-
-
-def _count(
-    store: duckdb.DuckDBPyConnection, run_id: str, status: str, reason: str | None, now: datetime
-) -> tuple[int, int, int]:
-    """End a run with the counts of its results: accepted, rejected, unknown or pending."""
-    [(accepted, rejected, unknown)] = store.execute(
-        "select count(*) filter (result = 'accepted'), count(*) filter (result = 'rejected'), "
-        "count(*) filter (result in ('unknown', 'pending')) "
-        "from exports.results where run_id = $run_id",
-        {"run_id": run_id},
-    ).fetchall()
-    store.execute(
-        "update exports.runs set status = $status, reason = $reason, finished_at = $now, "
-        "accepted = $accepted, rejected = $rejected, unknown = $unknown where run_id = $run_id",
-        {
-            "status": status,
-            "reason": reason,
-            "now": now,
-            "accepted": accepted,
-            "rejected": rejected,
-            "unknown": unknown,
-            "run_id": run_id,
-        },
-    )
-    return accepted, rejected, unknown
-
-
-def _report(
-    counts: tuple[int, int, int, int],
-    run_id: str,
-    sync_id: str,
-    status: str,
-    reason: str | None,
-    plan: Plan,
-) -> RunReport:
-    accepted, rejected, unknown, requests = counts
-    return RunReport(run_id, sync_id, status, reason, plan, accepted, rejected, unknown, requests)
+def _judge(plan: Plan, refusals: Counter[str]) -> tuple[str, str | None]:
+    if refusals:
+        told = ", ".join(f"{reason}: {rows:,} rows" for reason, rows in sorted(refusals.items()))
+        return "refused", told
+    return ("held", plan.reason) if plan.reason else ("succeeded", None)

@@ -15,7 +15,7 @@ MANDATORY = ("erasure", "consent", "suppression", "gone", "no_identifier")
 # A member is sent again so long before the destination would forget it.
 _REFRESH = timedelta(days=30)
 # What a destination has not worked off after so long is sent again.
-_OVERDUE = timedelta(days=2)
+OVERDUE = timedelta(days=2)
 
 # Grain: one row per request row. Removals stand before adds: whoever changed identifiers is removed
 # by the old ones first. A removal leaves out identifiers of another member who is there and stays;
@@ -28,7 +28,9 @@ with desired as (
     where is_member and refused_by is null
 ),
 known as (
-    select * from exports.members where sync_id = $sync_id
+    select *, receipt is not null and requested_at > $overdue_before as is_in_flight
+    from exports.members
+    where sync_id = $sync_id
 ),
 waiting as (
     select customer_id, action, content_hash
@@ -47,7 +49,9 @@ leaving as (
     from known
     left join desired using (customer_id)
     left join candidates using (customer_id)
-    where desired.customer_id is null or desired.identifiers <> known.identifiers
+    where
+        not known.is_in_flight
+        and (desired.customer_id is null or desired.identifiers <> known.identifiers)
 ),
 leaving_values as (
     select
@@ -120,13 +124,7 @@ adds as (
     left join known using (customer_id)
     where
         cause is not null
-        and not (
-            cause = 'unknown'
-            and known.status = 'adding'
-            and known.receipt is not null
-            and known.content_hash = desired.content_hash
-            and known.requested_at > $overdue_before
-        )
+        and known.is_in_flight is distinct from true
         and not exists (
             from waiting
             where
@@ -144,7 +142,9 @@ from (from removals union all from adds)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do, counted. `held_back` are rows that a breaker keeps, `reason` says why."""
+    """What a run will do, counted. `held_back` are rows that a breaker keeps, `reason` says why;
+    `in_flight` are members whose last request is still worked off.
+    """
 
     segment_members: int
     desired: int
@@ -152,6 +152,7 @@ class Plan:
     adds: int
     removals: int
     held_back: int
+    in_flight: int
     reason: str | None
 
 
@@ -168,7 +169,7 @@ def make_plan(
             "sync_id": sync.sync_id,
             "now": now,
             "refresh_before": now + _REFRESH,
-            "overdue_before": now - _OVERDUE,
+            "overdue_before": now - OVERDUE,
         },
     )
     _drop_settled_letters(store, sync)
@@ -187,6 +188,12 @@ def make_plan(
     )
     before = _row(store, "select count(*) from operations")[0]
     reasons = [] if accept else _break(store, sync, declared, desired)
+    [in_flight] = _row(
+        store,
+        "select count(*) from exports.members where sync_id = $sync_id "
+        "and receipt is not null and requested_at > $overdue_before",
+        {"sync_id": sync.sync_id, "overdue_before": now - OVERDUE},
+    )
     after, adds = _row(store, "select count(*), count(*) filter (action = 'add') from operations")
     return Plan(
         members,
@@ -195,6 +202,7 @@ def make_plan(
         adds,
         after - adds,
         before - after,
+        in_flight,
         "; ".join(reasons) or None,
     )
 

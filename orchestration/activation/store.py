@@ -52,6 +52,7 @@ create table if not exists exports.runs (
     planned_adds bigint,
     planned_removals bigint,
     held_back bigint,
+    in_flight bigint,
     accepted bigint,
     rejected bigint,
     unknown bigint,
@@ -66,7 +67,7 @@ create table if not exists exports.results (
     customer_id varchar not null,
     action varchar not null,
     cause varchar not null,
-    batch bigint not null,
+    request bigint not null,
     result varchar not null,
     reason varchar,
     told_at timestamp not null
@@ -109,3 +110,16 @@ def open_store(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         store.execute("set TimeZone = 'UTC'")
         create_tables(store)
         yield store
+
+
+# What analysts read: no identifiers and no hashes of what is sent.
+_SHOWN = {
+    "runs": "select *, list_sum(map_values(refused))::bigint as refused_members "
+    "from exports.runs order by sync_id, started_at, run_id",
+    "members": "select sync_id, customer_id, status, consented_at, requested_at, acknowledged_at, "
+    "expires_at from exports.members order by sync_id, customer_id",
+    "results": "select runs.sync_id, results.* from exports.results as results "
+    "inner join exports.runs as runs using (run_id) order by run_id, place",
+    "dead_letters": "select sync_id, customer_id, action, reason, attempts, first_failed_at, "
+    "next_try_at from exports.dead_letters order by sync_id, customer_id, action",
+}

@@ -1,6 +1,7 @@
 """The syncs: one YAML document each, in the folder syncs/; docs/exports.md explains the keys."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,11 +55,16 @@ class Sync(BaseModel):
     credentials: str | None = None
     options: dict[str, Any] = {}
     limits: Limits = Limits()
+    # For accounts whose large requests are refused; None is what the service allows.
+    batch_bytes: int | None = Field(default=None, gt=0)
 
     @property
     def declared(self) -> Declared:
-        """What its destination declares."""
-        return destination_module(self.destination).DECLARED
+        """What its destination declares, with the size of requests that the sync asks for."""
+        declared = destination_module(self.destination).DECLARED
+        if self.batch_bytes is None:
+            return declared
+        return replace(declared, batch_bytes=min(self.batch_bytes, declared.batch_bytes))
 
     @property
     def consent(self) -> tuple[str, str]:

@@ -603,14 +603,6 @@ def test_validation_by_google_finds_what_is_not_hashed() -> None:
             running.destination.validate(request)
 
 
-def test_large_requests_are_halved_for_meta_where_the_account_needs_it() -> None:
-    with served("meta", batch_bytes=5_000) as running:
-        with pytest.raises(RefusedError, match="too_large"):
-            running.deliver("add", people("meta", 10))
-        assert running.deliver("add", people("meta", 5)) == Answer()
-        assert len(running.holds()) == 5
-
-
 def test_a_lookalike_is_made_once_its_seed_is_large_enough() -> None:
     with served("meta", lookalike={"country": "PL", "ratio": 0.05}) as running:
         running.deliver("add", people("meta", 99))
@@ -715,5 +707,6 @@ def test_a_machine_without_credentials_is_denied(monkeypatch: pytest.MonkeyPatch
         raise DefaultCredentialsError(str(scopes))  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(google.auth, "default", none)
+    destination = connected("google", "http://127.0.0.1:9", credentials="application_default")
     with pytest.raises(DeniedError, match="application default"):
-        connected("google", "http://127.0.0.1:9", credentials="application_default")
+        destination.open("Best customers", None)

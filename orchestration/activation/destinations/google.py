@@ -12,6 +12,7 @@ list they are sent to forgets members after 540 days.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import httpx
@@ -78,7 +79,7 @@ DECLARED = Declared(
     channel="social",
     batch_rows=10_000,
     batch_bytes=50_000_000,
-    secrets=("ACCESS_TOKEN",),
+    optional_secrets=("ACCESS_TOKEN",),
     options=GoogleOptions,
     minimum=100,
     expires_after_days=_DAYS,
@@ -86,9 +87,11 @@ DECLARED = Declared(
 
 
 def connect(options: GoogleOptions, connection: Connection) -> Destination:
-    """Open the Data Manager API; nothing is sent. Raises DeniedError without credentials."""
-    secret = connection.secrets["ACCESS_TOKEN"]
-    token = _default_token() if options.credentials == "application_default" else lambda: secret
+    """Open the Data Manager API; nothing is sent."""
+    if options.credentials == "application_default":
+        token = _default_token()
+    else:
+        token = _given_token(connection.secrets["ACCESS_TOKEN"])
     client = httpx.Client(base_url=connection.url or _ADDRESS, timeout=connection.timeout_seconds)
     return _Google(options, client, token)
 
@@ -274,25 +277,38 @@ def _seconds_to_wait(details: Sequence[Mapping[str, Any]]) -> float | None:
         return None
 
 
+def _given_token(secret: str) -> Callable[[], str]:
+    """The token that the environment gives."""
+
+    def token() -> str:
+        if not secret:
+            raise DeniedError("no access token: set the environment variable ..._ACCESS_TOKEN")
+        return secret
+
+    return token
+
+
 def _default_token() -> Callable[[], str]:
     """Tokens of the application default credentials, renewed when they end."""
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
     from google.auth.transport.requests import Request as AuthRequest
 
-    try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-    except DefaultCredentialsError:
-        raise DeniedError("this machine has no application default credentials") from None
+    @cache
+    def credentials() -> Any:
+        found, _ = google.auth.default(scopes=[_SCOPE])
+        return found
 
     def token() -> str:
         try:
-            if not credentials.valid:
-                credentials.refresh(AuthRequest())  # type: ignore[no-untyped-call]
+            if not credentials().valid:
+                credentials().refresh(AuthRequest())  # type: ignore[no-untyped-call]
+        except DefaultCredentialsError:
+            raise DeniedError("this machine has no application default credentials") from None
         except RefreshError:
             raise DeniedError("Google renews no token for these credentials") from None
         except TransportError:
             raise UnavailableError("Google's tokens cannot be reached") from None
-        return str(credentials.token)
+        return str(credentials().token)
 
     return token

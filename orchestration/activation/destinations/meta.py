@@ -55,15 +55,13 @@ class Lookalike(BaseModel):
 class MetaOptions(NoOptions):
     """Where audiences are made, and how.
 
-    `batch_bytes` is for accounts whose large requests are refused: what is larger is not sent but
-    halved. `lookalike` makes one lookalike audience as soon as the audience has 100 people.
+    `lookalike` makes one lookalike audience as soon as the audience has 100 people.
     """
 
     ad_account_id: str = Field(pattern=r"^\d+$")
     customer_file_source: Literal[
         "USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED"
     ] = "USER_PROVIDED_ONLY"
-    batch_bytes: int = Field(50_000_000, gt=0)
     lookalike: Lookalike | None = None
 
 
@@ -86,7 +84,8 @@ DECLARED = Declared(
     channel="social",
     batch_rows=10_000,
     batch_bytes=50_000_000,
-    secrets=("ACCESS_TOKEN", "APP_SECRET"),
+    secrets=("ACCESS_TOKEN",),
+    optional_secrets=("APP_SECRET",),
     options=MetaOptions,
     minimum=100,
     value_field=_VALUE,
@@ -100,7 +99,7 @@ def connect(options: MetaOptions, connection: Connection) -> Destination:
     from facebook_business.session import FacebookSession
 
     session = FacebookSession(
-        app_secret=connection.secrets.get("APP_SECRET"),
+        app_secret=connection.secrets["APP_SECRET"] or None,
         access_token=connection.secrets["ACCESS_TOKEN"],
         timeout=connection.timeout_seconds,
     )
@@ -149,8 +148,6 @@ class _Meta:
 
     def send(self, request: Request) -> Answer:
         """Add with POST, remove with DELETE; Meta counts invalid rows and does not name them."""
-        if request.size > self._options.batch_bytes:
-            raise RefusedError("too_large")
         told = self._call(
             "POST" if request.action == "add" else "DELETE",
             (self._audience_id, "users"),

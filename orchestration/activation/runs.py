@@ -1,0 +1,141 @@
+"""Runs syncs of the folder syncs/ one after another, and tells what became of them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import duckdb
+
+from orchestration.activation.audience import WarehouseAudience
+from orchestration.activation.destination import (
+    Declared,
+    Destination,
+    connection_of,
+    destination_module,
+)
+from orchestration.activation.engine import How, RunReport, Surroundings, SyncRunner
+from orchestration.activation.store import open_store, write_tables
+from orchestration.activation.syncs import Sync, SyncError, read_syncs
+from orchestration.paths import Paths
+from orchestration.warehouse.lock import build_lock
+
+HOWS: tuple[How, ...] = ("dry_run", "validate", "live")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks for: the syncs by their names (all when empty), and how they run."""
+
+    names: Sequence[str] = ()
+    how: How = "dry_run"
+    accept: bool = False
+
+
+def how_of_environment(environment: Mapping[str, str] = os.environ) -> How:
+    """How syncs run where nobody says it: SEGMENT_OF_ONE_SYNCS, a dry run when it is not set.
+
+    Raises SyncError for any other word.
+    """
+    word = environment.get("SEGMENT_OF_ONE_SYNCS") or "dry_run"
+    for how in HOWS:
+        if word == how:
+            return how
+    raise SyncError(f"SEGMENT_OF_ONE_SYNCS is {word!r}: it must be one of {', '.join(HOWS)}")
+
+
+def run_syncs(
+    paths: Paths,
+    asked: Asked,
+    progress: Callable[[str], None],
+    environment: Mapping[str, str] = os.environ,
+) -> list[RunReport]:
+    """Run what is asked for, in the order of the names of the files.
+
+    A sync that fails does not keep the next from running: its report says why. Raises SyncError
+    when a document is wrong, and LockHeld while others run.
+    """
+    syncs = _chosen(read_syncs(), asked.names)
+    surroundings = Surroundings(paths.exports / "payloads", progress, accept=asked.accept)
+    reports = []
+    with opened_exports(paths, progress) as store:
+        for sync in syncs:
+            progress(f"== {sync.sync_id}: {sync.destination}, {asked.how.replace('_', ' ')}")
+            runner = SyncRunner(
+                store,
+                sync,
+                sync.declared,
+                WarehouseAudience(paths, sync, sync.declared),
+                partial(open_destination, sync, environment, asked.how != "dry_run"),
+                surroundings,
+            )
+            reports.append(runner.run(asked.how))
+    return reports
+
+
+@contextmanager
+def opened_exports(
+    paths: Paths, progress: Callable[[str], None]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The store of the exports, for one process at a time; what it holds afterwards is what the
+    next build shows to readers.
+    """
+    paths.exports.mkdir(parents=True, exist_ok=True)
+    with (
+        build_lock(paths.exports / ".lock", "the exports", 600, progress),
+        open_store(paths.exports / "exports.duckdb") as store,
+    ):
+        try:
+            yield store
+        finally:
+            write_tables(store, paths.exports / "tables")
+
+
+def open_destination(
+    sync: Sync, environment: Mapping[str, str], needs_secrets: bool
+) -> Destination:
+    """The destination of a sync. Raises DeniedError, naming the secrets that are missing."""
+    name = sync.credentials or sync.destination
+    declared: Declared = sync.declared
+    connection = connection_of(name, declared, environment, needs_secrets)
+    return destination_module(sync.destination).connect(sync.parsed_options(), connection)
+
+
+def report_table(reports: Sequence[RunReport]) -> str:
+    """The reports as a table of text, a line each, with the reasons below."""
+    heads = ("sync", "how", "status", "members", "desired", "add", "remove", "taken", "refused")
+    lines = [heads, *(_line(report) for report in reports)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+    table = [
+        "  ".join(
+            cell.ljust(width) if place < 3 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+    reasons = [f"{report.sync_id}: {report.reason}" for report in reports if report.reason]
+    return "\n".join([*table, *reasons])
+
+
+def _line(report: RunReport) -> tuple[str, ...]:
+    plan = report.plan
+    numbers: list[Any] = (
+        [plan.segment_members, plan.desired, plan.adds, plan.removals] if plan else [""] * 4
+    )
+    told = [f"{each:,}" if each != "" else "" for each in (*numbers,)]
+    return (
+        *(report.sync_id, report.how.replace("_", " "), report.status, *told),
+        *(f"{report.accepted:,}", f"{report.rejected:,}"),
+    )
+
+
+def _chosen(syncs: Sequence[Sync], names: Sequence[str]) -> list[Sync]:
+    known = {sync.sync_id: sync for sync in syncs}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SyncError(
+            f"no sync {', '.join(unknown)}: there are {', '.join(known) or 'none'} in syncs/"
+        )
+    return [sync for sync in syncs if not names or sync.sync_id in names]
