@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="score every buyer by the last build")
     predict.add_argument("--train", action="store_true", help="train a new model before")
     predict.set_defaults(command=_predict)
+    sync = commands.add_parser("sync", help="make destinations hold what the segments say")
+    sync.add_argument("names", nargs="*", help="of the files in syncs/; all when there is none")
+    sync.add_argument("--how", choices=("dry_run", "validate", "live"), default=None)
+    sync.add_argument("--accept", action="store_true", help="send what a breaker would keep")
+    sync.set_defaults(command=_sync)
     backtest = commands.add_parser("backtest", help="judge the models on real data sets")
     backtest.add_argument("files", type=Path)
     backtest.set_defaults(command=_backtest)
@@ -253,6 +258,19 @@ def _predict(arguments: argparse.Namespace, paths: Paths) -> None:
     )
 
 
+def _sync(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.activation.runs import Asked, how_of_environment, report_table, run_syncs
+
+    asked = Asked(arguments.names, arguments.how or how_of_environment(), arguments.accept)
+    reports = run_syncs(paths, asked, _progress())
+    sys.stdout.write(f"\n{report_table(reports)}\n")
+    if asked.how == "dry_run":
+        sys.stdout.write(f"What would be sent: {paths.exports / 'payloads'}\n")
+    failed = [report.sync_id for report in reports if report.status != "succeeded"]
+    if failed:
+        raise UsageError(f"look at {', '.join(failed)}: docs/exports.md says what to do")
+
+
 def _newest_day(paths: Paths) -> date:
     """The day of the last build."""
     with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
@@ -342,6 +360,7 @@ _MADE = (
     "linkage",
     "predictions",
     "backtest",
+    "exports",
     "truth",
     "reports",
     "logs",
@@ -397,6 +416,7 @@ def _is_known(error: Exception) -> bool:
         "LinkageError",
         "TrainingError",
         "RulesFileError",
+        "SyncError",
     )
 
 

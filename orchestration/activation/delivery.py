@@ -171,9 +171,9 @@ class Delivery:
             self._write_down(action, rows, outcomes)
 
     def _write_down(self, action: Action, rows: _Placed, outcomes: dict[int, Outcome]) -> None:
-        """Write down what came of rows; of those without an answer the next run knows nothing."""
-        unknown = Outcome("unknown", "no_answer")
-        self.ledger.write_down(action, {place: outcomes.get(place, unknown) for place, _ in rows})
+        """Write down what came of rows that were marked, also of those that no request reached."""
+        unsent = Outcome("unknown", "not_sent")
+        self.ledger.write_down(action, {place: outcomes.get(place, unsent) for place, _ in rows})
 
     def _send_batch(self, action: Action, rows: _Placed, outcomes: dict[int, Outcome]) -> None:
         # Nobody is added whose erasure has begun; they stay in doubt, and are removed with it.
@@ -214,6 +214,7 @@ class Delivery:
     ) -> None:
         """Send a request; halves of it where it is refused. What is known stands in `outcomes`."""
         number, lost = self.requests, in_doubt
+        outcomes |= {place: Outcome("unknown", "no_answer", number) for place, _ in rows}
 
         def once() -> Answer:
             nonlocal lost

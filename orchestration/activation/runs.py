@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 import duckdb
 
@@ -17,7 +17,8 @@ from orchestration.activation.destination import (
     destination_module,
 )
 from orchestration.activation.engine import How, RunReport, Surroundings, SyncRunner
-from orchestration.activation.store import open_store, write_tables
+from orchestration.activation.shown import write_shown
+from orchestration.activation.store import open_store
 from orchestration.activation.syncs import Sync, SyncError, read_syncs
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
@@ -51,16 +52,19 @@ def run_syncs(
     asked: Asked,
     progress: Callable[[str], None],
     environment: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
 ) -> list[RunReport]:
     """Run what is asked for, in the order of the names of the files.
 
-    A sync that fails does not keep the next from running: its report says why. Raises SyncError
-    when a document is wrong, and LockHeld while others run.
+    `folder` keeps what syncs remember, paths.exports when it is not said. A sync that fails does
+    not keep the next from running: its report says why. Raises SyncError when a document is wrong,
+    and LockHeld while others run.
     """
-    syncs = _chosen(read_syncs(), asked.names)
-    surroundings = Surroundings(paths.exports / "payloads", progress, accept=asked.accept)
+    folder = folder or paths.exports
+    syncs = read_syncs(asked.names)
+    surroundings = Surroundings(folder / "payloads", progress, accept=asked.accept)
     reports = []
-    with opened_exports(paths, progress) as store:
+    with opened_exports(folder, progress) as store:
         for sync in syncs:
             progress(f"== {sync.sync_id}: {sync.destination}, {asked.how.replace('_', ' ')}")
             runner = SyncRunner(
@@ -77,20 +81,19 @@ def run_syncs(
 
 @contextmanager
 def opened_exports(
-    paths: Paths, progress: Callable[[str], None]
+    folder: Path, progress: Callable[[str], None]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The store of the exports, for one process at a time; what it holds afterwards is what the
-    next build shows to readers.
+    """The store in a folder, for one process at a time; what it holds afterwards is what the next
+    build shows to readers.
     """
-    paths.exports.mkdir(parents=True, exist_ok=True)
     with (
-        build_lock(paths.exports / ".lock", "the exports", 600, progress),
-        open_store(paths.exports / "exports.duckdb") as store,
+        build_lock(folder / ".lock", "the exports", 600, progress),
+        open_store(folder / "store.duckdb") as store,
     ):
         try:
             yield store
         finally:
-            write_tables(store, paths.exports / "tables")
+            write_shown(store, folder / "tables")
 
 
 def open_destination(
@@ -121,21 +124,7 @@ def report_table(reports: Sequence[RunReport]) -> str:
 
 def _line(report: RunReport) -> tuple[str, ...]:
     plan = report.plan
-    numbers: list[Any] = (
-        [plan.segment_members, plan.desired, plan.adds, plan.removals] if plan else [""] * 4
-    )
-    told = [f"{each:,}" if each != "" else "" for each in (*numbers,)]
-    return (
-        *(report.sync_id, report.how.replace("_", " "), report.status, *told),
-        *(f"{report.accepted:,}", f"{report.rejected:,}"),
-    )
-
-
-def _chosen(syncs: Sequence[Sync], names: Sequence[str]) -> list[Sync]:
-    known = {sync.sync_id: sync for sync in syncs}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise SyncError(
-            f"no sync {', '.join(unknown)}: there are {', '.join(known) or 'none'} in syncs/"
-        )
-    return [sync for sync in syncs if not names or sync.sync_id in names]
+    planned = (plan.segment_members, plan.desired, plan.adds, plan.removals) if plan else (0,) * 4
+    numbers = (*planned, report.accepted, report.rejected)
+    words = (report.sync_id, report.how.replace("_", " "), report.status)
+    return (*words, *(f"{number:,}" for number in numbers))

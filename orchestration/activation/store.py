@@ -1,7 +1,7 @@
 """What the exports remember: who is where, what came of each row, and what failed.
 
-One DuckDB file, data/exports/exports.duckdb, because it outlives every build and a sync must not
-wait for one. The next build shows its tables to analysts, without the identifiers.
+One DuckDB file, data/exports/store.duckdb, because it outlives every build and a sync must not
+wait for one. The next build shows its tables to analysts, as `shown` writes them.
 """
 
 from collections.abc import Iterator
@@ -110,16 +110,3 @@ def open_store(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         store.execute("set TimeZone = 'UTC'")
         create_tables(store)
         yield store
-
-
-# What analysts read: no identifiers and no hashes of what is sent.
-_SHOWN = {
-    "runs": "select *, list_sum(map_values(refused))::bigint as refused_members "
-    "from exports.runs order by sync_id, started_at, run_id",
-    "members": "select sync_id, customer_id, status, consented_at, requested_at, acknowledged_at, "
-    "expires_at from exports.members order by sync_id, customer_id",
-    "results": "select runs.sync_id, results.* from exports.results as results "
-    "inner join exports.runs as runs using (run_id) order by run_id, place",
-    "dead_letters": "select sync_id, customer_id, action, reason, attempts, first_failed_at, "
-    "next_try_at from exports.dead_letters order by sync_id, customer_id, action",
-}

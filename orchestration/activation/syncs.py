@@ -1,6 +1,7 @@
 """The syncs: one YAML document each, in the folder syncs/; docs/exports.md explains the keys."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -77,19 +78,33 @@ class Sync(BaseModel):
         return self.declared.options.model_validate(self.options)
 
 
-def read_syncs(folder: Path = SYNCS) -> list[Sync]:
-    """All syncs in the order of their files. Raises SyncError, naming all mistakes of all files."""
-    syncs, mistakes = [], []
-    for file in sorted(folder.glob("*.yml")):
+def read_syncs(names: Sequence[str] = (), folder: Path = SYNCS) -> list[Sync]:
+    """Syncs by their names, all when there are none, in the order of their files.
+
+    Raises SyncError, naming all mistakes of all these files.
+    """
+    files = {file.stem: file for file in sync_files(folder)}
+    mistakes = [
+        f"no sync {name}: there are {', '.join(files) or 'none'} in syncs/"
+        for name in names
+        if name not in files
+    ]
+    syncs = []
+    for name, file in files.items():
+        if names and name not in names:
+            continue
         try:
-            sync = _read(file)
+            syncs.append(_read(file))
         except SyncError as error:
             mistakes.append(str(error))
-        else:
-            syncs.append(sync)
     if mistakes:
         raise SyncError("\n".join(mistakes))
     return syncs
+
+
+def sync_files(folder: Path = SYNCS) -> list[Path]:
+    """The documents, right or wrong."""
+    return sorted(folder.glob("*.yml"))
 
 
 def _read(file: Path) -> Sync:

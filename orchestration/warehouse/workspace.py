@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.activation.shown import create_shown_views
 from orchestration.contract import load_contract
 from orchestration.ingest.ledger import Load, read_ledger
 from orchestration.ingest.loader import create_raw_views, find_new_files
@@ -167,6 +168,7 @@ def start_build(workspace: Workspace, paths: Paths, loads: Sequence[Load]) -> St
         if workspace.is_replay:
             _copy_from_main(paths.warehouse, warehouse)
         create_raw_views(warehouse, paths, load_contract())
+        create_shown_views(warehouse, paths.exports / "tables")
         own_tables = own_tables_state(warehouse)
         reason = _reason_to_rebuild(warehouse, workspace.as_of, loads, version, own_tables)
         if reason is not None:

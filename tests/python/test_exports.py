@@ -318,7 +318,7 @@ def test_after_any_faults_the_destination_holds_exactly_who_may_be_there(
             service.work_off()
     service.faults, service.poison, service.patience = [], set(), 0
     service.work_off()
-    for _ in range(4):
+    for _ in range(3):
         clock.now += timedelta(days=8)  # The longest that a dead letter waits.
         sync(store, world, service, clock)
     assert service.holds() == world.wanted()
@@ -498,7 +498,11 @@ def test_a_dry_run_writes_payloads_and_nothing_else(
 def test_a_destination_that_stays_silent_stops_the_run(store: duckdb.DuckDBPyConnection) -> None:
     world, service, clock = World(people(5)), Service(faults=["lost"] * 6), Clock()
     report = sync(store, world, service, clock)
-    assert (report.status, report.unknown) == ("stopped", 3)
+    assert (report.status, report.unknown) == ("stopped", 5)
+    assert rows(store, "select reason, count(*) from exports.results group by 1 order by 1") == [
+        ("no_answer", 3),
+        ("not_sent", 2),
+    ]
     assert sync(store, world, service, clock).accepted == 5
     assert service.holds() == world.wanted()
 
@@ -510,7 +514,7 @@ def test_mistakes_in_syncs_are_named_all_at_once(tmp_path: Path) -> None:
     )
     (tmp_path / "empty.yml").write_text("")
     with pytest.raises(SyncError) as error:
-        read_syncs(tmp_path)
+        read_syncs(folder=tmp_path)
     assert str(error.value).splitlines() == [
         "syncs/empty.yml: must be keys with values, such as destination: meta",
         "syncs/nowhere.yml: no destination of this name: one of "

@@ -302,7 +302,7 @@ def _default_token() -> Callable[[], str]:
     def token() -> str:
         try:
             if not credentials().valid:
-                credentials().refresh(AuthRequest())  # type: ignore[no-untyped-call]
+                credentials().refresh(AuthRequest())
         except DefaultCredentialsError:
             raise DeniedError("this machine has no application default credentials") from None
         except RefreshError:
