@@ -1,7 +1,7 @@
 """Who may be in an audience at this moment, and what of them is sent."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +17,40 @@ from orchestration.warehouse.lock import build_lock
 # What a person decided: files of these entities that no build has read yet stop every export.
 _DECISIONS = ("consent_events", "erasure_requests")
 
+# Grain: one row per value that somebody who refused is known by: it is not sent of anybody.
+_REFUSED_VALUES = """
+create or replace temp table refused_values as
+with refusing as (
+    select customer_id
+    from warehouse.audiences.customer_gates
+    where
+        brand_id = $brand and purpose = $purpose and channel = $channel
+        and refused_by in ('erasure', 'consent')
+),
+named as (
+    select unnest([{identifiers}]) as value
+    from warehouse.pii.match_keys as keys
+    semi join refusing using (customer_id)
+)
+select value
+from named
+where value is not null
+group by value
+"""
+
+# Grain: one row per customer with what is sent of each, if anything is. A view: it is read while
+# the warehouse is attached.
+_MEMBER_FIELDS = """
+create or replace temp view member_fields as
+select
+    customers.customer_id,
+    {columns}
+from warehouse.marts.customer_360 as customers
+left join warehouse.pii.match_keys as keys using (customer_id)
+"""
+
 # Grain: one row per customer who is in the segment or known to the destination. refused_by says why
-# one is not sent. An address or number that is also that of somebody who refused is not sent.
+# one is not sent.
 _CANDIDATES = """
 create or replace temp table candidates as
 with members as (
@@ -40,38 +72,21 @@ gates as (
     from warehouse.audiences.customer_gates
     where brand_id = $brand and purpose = $purpose and channel = $channel
 ),
-refusing as (
-    select keys.*
-    from warehouse.pii.match_keys as keys
-    semi join (
-        select customer_id from gates where refused_by in ('erasure', 'consent')
-    ) as refused using (customer_id)
-),
-refused_values as (
-    select unnest([{identifiers}]) as value from refusing
-),
-sent as (
+known as (
     select
         everyone.customer_id,
         everyone.is_member,
         case
-            when customers.customer_id is null then 'gone'
+            when fields.customer_id is null then 'gone'
             when gates.customer_id is null then 'consent'
             else gates.refused_by
         end as refused_by,
         gates.decided_at as consented_at,
-        {columns}
-    from everyone
-    left join warehouse.marts.customer_360 as customers using (customer_id)
-    left join gates using (customer_id)
-    left join warehouse.pii.match_keys as keys using (customer_id)
-),
-known as (
-    select
-        *,
         [{identifier_fields}] as identifiers,
         md5(cast(to_json([{texts}]) as varchar)) as content_hash
-    from sent
+    from everyone
+    left join member_fields as fields using (customer_id)
+    left join gates using (customer_id)
 ),
 refused as (
     select
@@ -107,9 +122,12 @@ class Audience(Protocol):
     def stopped(self) -> frozenset[str]:
         """Customers who are being erased: not to be sent any more, whatever the plan says."""
 
-    def read(self, store: duckdb.DuckDBPyConnection) -> None:
+    def reading(self, store: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
         """Make the temporary table `candidates`: customer_id, is_member, refused_by, consented_at,
-        identifiers, content_hash, and a column for each of `fields`.
+        identifiers, content_hash (of all that is sent, identifiers among it).
+
+        And `member_fields`, which can be read until the context ends: customer_id and a column for
+        each of `fields`.
         """
 
 
@@ -132,35 +150,38 @@ class WarehouseAudience:
         """Those whose erasure has begun."""
         return read_stopped(self._paths)
 
-    def read(self, store: duckdb.DuckDBPyConnection) -> None:
-        """As `Audience.read`. Raises SyncError when the last build is none to send from."""
+    @contextmanager
+    def reading(self, store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """As `Audience.reading`. Raises SyncError when the last build is none to send from."""
         sync, declared = self._sync, self._declared
         purpose, channel = sync.consent
-        columns = self._columns
-        identifiers = [declared.fields[name] for name in declared.identifiers]
-        sql = _CANDIDATES.format(
-            identifiers=", ".join(map(quote_name, identifiers)),
-            columns=",\n        ".join(
-                f"{source} as {quote_name(field)}" for field, source in columns.items()
-            ),
+        gate = {"brand": sync.brand, "purpose": purpose, "channel": channel}
+        refused_values = _REFUSED_VALUES.format(
+            identifiers=", ".join(
+                quote_name(declared.fields[name]) for name in declared.identifiers
+            )
+        )
+        member_fields = _MEMBER_FIELDS.format(
+            columns=",\n    ".join(
+                f"{source} as {quote_name(field)}" for field, source in self._columns.items()
+            )
+        )
+        candidates = _CANDIDATES.format(
             identifier_fields=", ".join(
-                f"coalesce({quote_name(name)}, '')" for name in declared.identifiers
+                f"coalesce(fields.{quote_name(name)}, '')" for name in declared.identifiers
             ),
-            texts=", ".join(f"cast({quote_name(field)} as varchar)" for field in columns),
+            texts=", ".join(
+                f"cast(fields.{quote_name(field)} as varchar)" for field in self.fields
+            ),
         )
         with _attached(self._paths, store):
             _require_known_decisions(self._paths, store)
             _require_segment(store, sync)
-            store.execute(
-                sql,
-                {
-                    "segment": sync.segment,
-                    "sync_id": sync.sync_id,
-                    "brand": sync.brand,
-                    "purpose": purpose,
-                    "channel": channel,
-                },
-            )
+            store.execute(refused_values, gate)
+            store.execute(member_fields)
+            store.execute(candidates, {**gate, "segment": sync.segment, "sync_id": sync.sync_id})
+            yield
+            store.execute("drop view member_fields")
 
 
 def _columns(sync: Sync, declared: Declared) -> Mapping[str, str]:
@@ -170,8 +191,7 @@ def _columns(sync: Sync, declared: Declared) -> Mapping[str, str]:
         column = f"keys.{quote_name(source)}"
         if field in declared.identifiers:
             column = (
-                f"case when {column} not in (from refused_values where value is not null) "
-                f"then {column} end"
+                f"case when {column} not in (select value from refused_values) then {column} end"
             )
         columns[field] = column
     for field, source in sync.attributes.items():

@@ -1,9 +1,9 @@
 """Sends the operations of a plan in requests, as patiently as the destination asks."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -34,7 +34,7 @@ _CONFIRMATIONS = 12
 _CONFIRM_SECONDS = 5.0
 # Rows that are marked together, whatever the size of a request: writing down costs a look at all
 # members each time.
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 20_000
 
 # Who shares an identifier with somebody whose removal is worked off later, perhaps after the add.
 _SHARED_WITH_UNFINISHED = """
@@ -53,10 +53,15 @@ action = 'add' and customer_id in (
 )
 """
 _STILL_THERE = """
-action = 'add' and cause = 'changed' and customer_id in (
-    select customer_id
-    from exports.members
-    where sync_id = $sync_id and members.identifiers <> operations.identifiers
+action = 'add' and customer_id in (
+    select wanted.customer_id
+    from operations as wanted
+    inner join exports.members as members on wanted.customer_id = members.customer_id
+    where
+        members.sync_id = $sync_id
+        and wanted.action = 'add'
+        and wanted.cause = 'changed'
+        and wanted.identifiers <> members.identifiers
 )
 """
 
@@ -214,7 +219,6 @@ class Delivery:
     ) -> None:
         """Send a request; halves of it where it is refused. What is known stands in `outcomes`."""
         number, lost = self.requests, in_doubt
-        outcomes |= {place: Outcome("unknown", "no_answer", number) for place, _ in rows}
 
         def once() -> Answer:
             nonlocal lost
@@ -229,13 +233,15 @@ class Delivery:
             reason = "not_taken" if answer.unnamed and answer.receipt is None else None
         except RefusedError as error:
             reason = str(error)
+        except (StoppedError, DeniedError):
+            outcomes |= dict.fromkeys(_places(rows), Outcome("unknown", "no_answer", number))
+            raise
         if reason is None:
-            for place_there, (place, _) in enumerate(rows):
-                outcomes[place] = _outcome(answer, place_there, number, lost)
+            outcomes |= _outcomes(answer, _places(rows), number, lost)
             return
         self._bisections += 1
         if len(rows) == 1 or self._bisections > _MOST_BISECTIONS:
-            outcomes |= {place: Outcome("rejected", reason, number, lost) for place, _ in rows}
+            outcomes |= dict.fromkeys(_places(rows), Outcome("rejected", reason, number, lost))
             return
         middle = len(rows) // 2
         for half in (rows[:middle], rows[middle:]):
@@ -301,28 +307,37 @@ class Delivery:
             {"first": first, "last": last},
         ).fetchall()
         return [
-            (
-                place,
-                Row(
-                    customer,
-                    {
-                        name: value
-                        for name, value in zip(names, values, strict=True)
-                        if value is not None or name in self.clears
-                    },
-                ),
-            )
-            for place, customer, *values in found
+            (place, Row(customer, self._given(names, values))) for place, customer, *values in found
         ]
 
+    def _given(self, names: Sequence[str], values: Sequence[Any]) -> Mapping[str, Any]:
+        """What is known; None where the destination has to empty an attribute."""
+        known = dict(zip(names, values, strict=True))
+        if None not in values:
+            return known
+        return {
+            name: value for name, value in known.items() if value is not None or name in self.clears
+        }
 
-def _outcome(answer: Answer, place: int, request: int, in_doubt: bool) -> Outcome:
-    """What an answer says of the row at a place in its request."""
-    if place in answer.rejected:
-        return Outcome("rejected", answer.rejected[place], request, in_doubt)
+
+def _places(rows: _Placed) -> list[int]:
+    return [place for place, _ in rows]
+
+
+def _outcomes(
+    answer: Answer, places: Sequence[int], request: int, in_doubt: bool
+) -> dict[int, Outcome]:
+    """What an answer says of each row of a request, by its place in the plan."""
     if answer.receipt is None:
-        return Outcome("accepted", None, request)
-    return Outcome("pending", None, request, in_doubt, answer.receipt, place)
+        outcomes = dict.fromkeys(places, Outcome("accepted", None, request))
+    else:
+        outcomes = {
+            place: Outcome("pending", None, request, in_doubt, answer.receipt, number)
+            for number, place in enumerate(places)
+        }
+    for number, reason in answer.rejected.items():
+        outcomes[places[number]] = Outcome("rejected", reason, request, in_doubt)
+    return outcomes
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -8,7 +8,7 @@ A module of orchestration/activation/destinations is a destination. It has two p
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,8 +50,7 @@ class Declared:
     value_field: str | None = None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One member of a request. `fields` has no empty value; a cleared attribute is None."""
 
     customer_id: str

@@ -162,15 +162,15 @@ class SyncRunner:
         )
 
     def _plan(self, ledger: Ledger) -> Plan:
-        self.audience.read(self.store)
-        plan = make_plan(
-            self.store,
-            self.sync,
-            self.declared,
-            self.surroundings.clock(),
-            self.surroundings.accept,
-        )
-        add_fields(self.store, self.audience.fields)
+        with self.audience.reading(self.store):
+            plan = make_plan(
+                self.store,
+                self.sync,
+                self.declared,
+                self.surroundings.clock(),
+                self.surroundings.accept,
+            )
+            add_fields(self.store, self.audience.fields)
         ledger.planned(plan)
         return plan
 

@@ -194,7 +194,8 @@ class Ledger:
                     ),
                 }
             ),
-            "select arrived.*, operations.* exclude (place), "
+            "select arrived.*, operations.customer_id, operations.cause, "
+            "operations.content_hash, operations.was_known, "
             f"'{'adding' if action == 'add' else 'removing'}' as status "
             "from arrived inner join operations using (place)",
             {},

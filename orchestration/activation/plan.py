@@ -22,12 +22,7 @@ OVERDUE = timedelta(days=2)
 # one who has yet to enter does not count: if that failed, nobody would remove them any more.
 _OPERATIONS = """
 create or replace temp table operations as
-with desired as (
-    select *
-    from candidates
-    where is_member and refused_by is null
-),
-known as (
+with known as (
     select *, receipt is not null and requested_at > $overdue_before as is_in_flight
     from exports.members
     where sync_id = $sync_id
@@ -37,21 +32,45 @@ waiting as (
     from exports.dead_letters
     where sync_id = $sync_id and next_try_at > $now
 ),
-leaving as (
+judged as (
     select
-        known.customer_id,
-        known.identifiers,
-        known.content_hash,
+        candidates.customer_id,
+        candidates.is_member and candidates.refused_by is null as is_desired,
         case
-            when desired.customer_id is not null then 'changed'
-            else coalesce(candidates.refused_by, 'left')
+            when not is_desired then coalesce(candidates.refused_by, 'left')
+            when known.customer_id is null then 'entered'
+            when known.status <> 'held' then 'unknown'
+            when known.content_hash <> candidates.content_hash then 'updated'
+            when known.expires_at <= $refresh_before then 'expiring'
         end as cause
-    from known
-    left join desired using (customer_id)
-    left join candidates using (customer_id)
+    from candidates
+    left join known on candidates.customer_id = known.customer_id
     where
-        not known.is_in_flight
-        and (desired.customer_id is null or desired.identifiers <> known.identifiers)
+        cause is not null
+        and known.is_in_flight is distinct from true
+        and (known.customer_id is not null or is_desired)
+),
+changing as (
+    select
+        judged.customer_id,
+        judged.is_desired,
+        candidates.identifiers,
+        candidates.content_hash,
+        known.identifiers as known_identifiers,
+        known.content_hash as known_hash,
+        known.identifiers is distinct from candidates.identifiers as has_other_identifiers,
+        case
+            when judged.is_desired and known.identifiers <> candidates.identifiers then 'changed'
+            else judged.cause
+        end as cause
+    from judged
+    inner join candidates on judged.customer_id = candidates.customer_id
+    left join known on judged.customer_id = known.customer_id
+),
+leaving as (
+    select customer_id, known_identifiers as identifiers, known_hash as content_hash, cause
+    from changing
+    where known_identifiers is not null and (not is_desired or has_other_identifiers)
 ),
 leaving_values as (
     select
@@ -60,25 +79,34 @@ leaving_values as (
         generate_subscripts(identifiers, 1) as place
     from leaving
 ),
-staying_values as (
+known_values as (
     select
-        known.customer_id,
-        unnest(known.identifiers) as value,
-        generate_subscripts(known.identifiers, 1) as place
+        customer_id,
+        identifiers,
+        unnest(identifiers) as value,
+        generate_subscripts(identifiers, 1) as place
     from known
-    inner join desired
-        on known.customer_id = desired.customer_id and known.identifiers = desired.identifiers
+),
+sharing as (
+    select
+        leaving_values.customer_id,
+        leaving_values.place,
+        known_values.customer_id as other_customer_id,
+        known_values.identifiers as other_identifiers
+    from known_values
+    inner join leaving_values
+        on known_values.value = leaving_values.value and known_values.place = leaving_values.place
+    where leaving_values.value <> '' and known_values.customer_id <> leaving_values.customer_id
 ),
 used_by_others as (
-    select leaving_values.customer_id, leaving_values.place
-    from leaving_values
-    inner join staying_values
+    select sharing.customer_id, sharing.place
+    from sharing
+    inner join candidates
         on
-            leaving_values.value = staying_values.value
-            and leaving_values.place = staying_values.place
-            and leaving_values.customer_id <> staying_values.customer_id
-    where leaving_values.value <> ''
-    group by leaving_values.customer_id, leaving_values.place
+            sharing.other_customer_id = candidates.customer_id
+            and sharing.other_identifiers = candidates.identifiers
+    where candidates.is_member and candidates.refused_by is null
+    group by sharing.customer_id, sharing.place
 ),
 removable as (
     select
@@ -109,28 +137,20 @@ removals as (
 adds as (
     select
         'add' as action,
-        case
-            when known.customer_id is null then 'entered'
-            when known.identifiers <> desired.identifiers then 'changed'
-            when known.status <> 'held' then 'unknown'
-            when known.content_hash <> desired.content_hash then 'updated'
-            when known.expires_at <= $refresh_before then 'expiring'
-        end as cause,
-        desired.customer_id,
-        desired.identifiers,
-        desired.content_hash,
-        known.customer_id is not null and known.identifiers = desired.identifiers as was_known
-    from desired
-    left join known using (customer_id)
+        cause,
+        customer_id,
+        identifiers,
+        content_hash,
+        not has_other_identifiers as was_known
+    from changing
     where
-        cause is not null
-        and known.is_in_flight is distinct from true
+        is_desired
         and not exists (
             from waiting
             where
                 waiting.action = 'add'
-                and waiting.customer_id = desired.customer_id
-                and waiting.content_hash = desired.content_hash
+                and waiting.customer_id = changing.customer_id
+                and waiting.content_hash = changing.content_hash
         )
 )
 select
@@ -258,12 +278,13 @@ def _keep_removals(store: duckdb.DuckDBPyConnection, causes: Sequence[str]) -> N
 
 def add_fields(store: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
     """Give the operations what is sent of each member; `candidates` is needed no more."""
-    columns = "".join(f", candidates.{quote_name(name)}" for name in fields)
+    columns = "".join(f", member_fields.{quote_name(name)}" for name in fields)
     store.execute(
-        f"create or replace temp table operations as select operations.*, "
-        f"candidates.consented_at{columns} from operations "
-        "left join candidates on operations.action = 'add' "
-        "and operations.customer_id = candidates.customer_id order by place"
+        "create or replace temp table operations as "
+        f"select operations.*, candidates.consented_at{columns} from operations "
+        "inner join candidates using (customer_id) "
+        "inner join member_fields using (customer_id) where operations.action = 'add' "
+        "union all by name select * from operations where action = 'remove' order by place"
     )
     store.execute("drop table candidates")
 

@@ -101,9 +101,12 @@ def open_store(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(
         str(file),
         config={
-            "memory_limit": "600MB",
+            "memory_limit": "500MB",
             "threads": 2,
             "preserve_insertion_order": False,
+            # Rows are written down every few seconds: rewriting the file as often would take longer
+            # than all requests.
+            "checkpoint_threshold": "1GB",
             "temp_directory": str(file.with_name(".spilled")),
         },
     ) as store:

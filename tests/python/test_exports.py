@@ -1,6 +1,7 @@
 """A sync leaves at the destination exactly who may be there, whatever fails on the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -70,18 +71,24 @@ class World:
     def stopped(self) -> frozenset[str]:
         return self.being_erased
 
-    def read(self, store: duckdb.DuckDBPyConnection) -> None:
+    @contextmanager
+    def reading(self, store: duckdb.DuckDBPyConnection) -> Iterator[None]:
         known = store.execute("select customer_id from exports.members").fetchall()
         everyone = sorted({*self.people, *(name for (name,) in known)})
         values = ", ".join(
             f"({', '.join(map(literal, self.candidate(name)))})" for name in everyone
         )
         store.execute(
-            "create or replace temp table candidates (customer_id varchar, is_member boolean, "
+            "create or replace temp table read (customer_id varchar, is_member boolean, "
             "refused_by varchar, consented_at timestamp, identifiers varchar[], "
             'content_hash varchar, "EMAIL" varchar, "PHONE" varchar, "NAME" varchar); '
-            + (f"insert into candidates values {values}" if values else "")
+            + (f"insert into read values {values};" if values else "")
+            + "create or replace temp table candidates as "
+            'select * exclude ("EMAIL", "PHONE", "NAME") from read; '
+            "create or replace temp view member_fields as "
+            'select customer_id, "EMAIL", "PHONE", "NAME" from read'
         )
+        yield
 
     def candidate(self, customer: str) -> list[Any]:
         person = self.people.get(customer)
