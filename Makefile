@@ -7,7 +7,7 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain explain-segment card rules train predict backtest ui bench test lint \
+.PHONY: help demo build recipe query explain explain-segment card rules train predict sync backtest ui bench test lint \
 	clean setup
 .DEFAULT_GOAL := help
 
@@ -57,13 +57,16 @@ train: setup ## Learn the linkage model anew from the customers of the last buil
 predict: setup ## Score every buyer by the last build; the next build shows it (TRAIN=yes)
 	@$(RUN) predict $(if $(TRAIN),--train)
 
+sync: setup ## Send audiences as syncs/ says (NAME=champions HOW=dry_run, validate or live ACCEPT=yes)
+	@$(RUN) sync $(NAME) $(if $(HOW),--how $(HOW)) $(if $(ACCEPT),--accept)
+
 backtest: setup ## Judge the predictions on real data sets (FILES=folder)
 	@$(RUN) backtest "$(FILES)"
 
 ui: setup ## Open Dagster's UI on the same project (PORT=3000)
 	@$(RUN) ui --port $(PORT)
 
-bench: setup ## Run a benchmark and print its figures (NAME=build, growth, identity, accuracy, linkage, predictions, segments, timeline, truth; SIZE=200000)
+bench: setup ## Run a benchmark and print its figures (NAME=build, exports, growth, identity, accuracy, linkage, predictions, segments, timeline, truth; SIZE=200000)
 	@$(RUN) bench "$(NAME)" $(if $(SIZE),--size $(SIZE))
 
 test: setup ## Pass every test

@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.demo.exports import show_exports
     from orchestration.demo.generator import make_demo
 
     tell = _progress()
@@ -116,6 +117,8 @@ def _demo(arguments: argparse.Namespace, paths: Paths) -> None:
         tell(f"== make the demo group: {arguments.persons:,} persons")
         make_demo(paths, arguments.persons, arguments.seed, DEMO_UNTIL, tell)
     _build_and_tell(paths, DEMO_UNTIL, tell)
+    tell("== send audiences to stand-ins of Meta, Google and Mautic")
+    sys.stdout.write(f"\n{show_exports(paths, tell)}\n")
 
 
 def _build(arguments: argparse.Namespace, paths: Paths) -> None:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from orchestration.activation.assets import build_sync_assets, build_sync_sensor
 from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, landing_spec
 from orchestration.linkage.assets import build_linkage_model_asset
 from orchestration.paths import Paths
@@ -65,6 +66,14 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
         executor_def=dg.in_process_executor,
         description="Score every buyer by the last build; the next build shows it.",
     )
+    syncs = build_sync_assets()
+    sync = dg.define_asset_job(
+        "sync",
+        selection=syncs,
+        executor_def=dg.in_process_executor,
+        description="Make every destination hold what its segment says. A dry run, unless "
+        "SEGMENT_OF_ONE_SYNCS says validate or live.",
+    )
     weekly = dg.ScheduleDefinition(
         name="weekly",
         job=train_predictions,
@@ -78,11 +87,15 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
     return dg.Definitions(
         assets=[
             *(landing_spec(), *registry_specs(manifest, predicted)),
-            *(raw_tables, dbt_models, linkage_model, serving, *training, *scoring),
+            *(raw_tables, dbt_models, linkage_model, serving, *training, *scoring, *syncs),
         ],
-        jobs=[build, replay, train_linkage, train_predictions, predict],
+        jobs=[build, replay, train_linkage, train_predictions, predict, sync],
         schedules=[daily, weekly],
-        sensors=[build_landing_sensor(build.name), build_scoring_sensor(build, predict)],
+        sensors=[
+            build_landing_sensor(build.name),
+            build_scoring_sensor(build, predict),
+            build_sync_sensor(build, sync),
+        ],
         resources=resources or {"run": build_run_resource()},
     )
 

@@ -17,6 +17,7 @@ from orchestration.activation.plan import OVERDUE, Plan
 
 _FIRST_RETRY_OF_ROW = timedelta(hours=1)
 _LAST_RETRY_OF_ROW = timedelta(days=7)
+_LOG_KEPT = timedelta(days=400)
 
 _Step = tuple[str, Mapping[str, Any]]
 
@@ -56,6 +57,10 @@ class Ledger:
             {"sync_id": self.sync_id},
         ).fetchall():
             self._close_interrupted(run_id)
+        self.store.execute(
+            "delete from exports.results where told_at < $oldest",
+            {"oldest": self.clock() - _LOG_KEPT},
+        )
         self.store.execute(
             "insert into exports.runs by name select $run_id as run_id, $sync_id as sync_id, "
             "$destination as destination, $how as how, 'running' as status, $now as started_at",

@@ -1,6 +1,7 @@
 """Runs syncs of the folder syncs/ one after another, and tells what became of them."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ def run_syncs(
     progress: Callable[[str], None],
     environment: Mapping[str, str] = os.environ,
     folder: Path | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[RunReport]:
     """Run what is asked for, in the order of the names of the files.
 
@@ -62,7 +64,7 @@ def run_syncs(
     """
     folder = folder or paths.exports
     syncs = read_syncs(asked.names)
-    surroundings = Surroundings(folder / "payloads", progress, accept=asked.accept)
+    surroundings = Surroundings(folder / "payloads", progress, sleep=sleep, accept=asked.accept)
     reports = []
     with opened_exports(folder, progress) as store:
         for sync in syncs:
@@ -118,8 +120,15 @@ def report_table(reports: Sequence[RunReport]) -> str:
         )
         for line in lines
     ]
-    reasons = [f"{report.sync_id}: {report.reason}" for report in reports if report.reason]
-    return "\n".join([*table, *reasons])
+    return "\n".join([*table, *(told for report in reports for told in _told(report))])
+
+
+def _told(report: RunReport) -> Iterator[str]:
+    if report.plan and report.plan.refused:
+        gates = ", ".join(f"{gate} {count:,}" for gate, count in report.plan.refused.items())
+        yield f"{report.sync_id}: kept back by gates: {gates}"
+    if report.reason:
+        yield f"{report.sync_id}: {report.reason}"
 
 
 def _line(report: RunReport) -> tuple[str, ...]:

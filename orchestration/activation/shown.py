@@ -9,7 +9,8 @@ from orchestration.ingest.sql import quote_name, quote_text
 
 # No identifiers, and no hashes of what is sent.
 _SHOWN = {
-    "runs": "from exports.runs order by sync_id, started_at, run_id",
+    "runs": "select * exclude (refused), cast(to_json(refused) as varchar) as kept_back_by "
+    "from exports.runs order by sync_id, started_at, run_id",
     "members": "select sync_id, customer_id, status, consented_at, requested_at, acknowledged_at, "
     "expires_at from exports.members order by sync_id, customer_id",
     "results": "select runs.sync_id, results.* from exports.results as results "

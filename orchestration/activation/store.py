@@ -59,8 +59,9 @@ create table if not exists exports.runs (
     unnamed bigint,
     requests bigint
 );
--- Grain: one row per run and row of its plan that was tried. result is accepted, rejected, pending
--- (the destination works it off later) or unknown (no answer came; the next run tries again).
+-- Grain: one row per run and row of its plan that was tried, of the last 400 days. result is
+-- accepted, rejected, pending (the destination works it off later) or unknown (no answer came; the
+-- next run tries again).
 create table if not exists exports.results (
     run_id varchar not null,
     place bigint not null,

@@ -237,5 +237,9 @@ if __name__ == "__main__":
     if what == "serve":
         _serve()
     else:
-        do = {"make": _make_warehouse, "change": _change, "sync": _sync}[what]
-        sys.stdout.write(f"{json.dumps(do(*arguments))}\n")
+        parts: Mapping[str, Callable[..., object]] = {
+            "make": _make_warehouse,
+            "change": _change,
+            "sync": _sync,
+        }
+        sys.stdout.write(f"{json.dumps(parts[what](*arguments))}\n")

@@ -59,7 +59,7 @@ def registry_specs(manifest: Manifest, made: Collection[dg.AssetKey]) -> list[dg
             owners=["team:data-engineering"],
         )
         for source in manifest.sources.values()
-        if source.source_name in ("registry", "predictions")
+        if source.source_name in ("registry", "predictions", "exports")
         and dg.AssetKey([source.schema, source.identifier]) not in made
     ]
 

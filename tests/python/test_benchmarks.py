@@ -7,6 +7,7 @@ import pytest
 from orchestration.benchmarks import (
     accuracy,
     build,
+    exports,
     growth,
     identity,
     linkage,
@@ -115,3 +116,13 @@ def test_the_linkage_benchmark_prints_all_its_figures(
         assert float(figures[name].split()[1].rstrip(",")) > 0.98, name
     for name in ("precision", "recall", "F1"):
         assert 0 < float(figures[f"demo, identifiers hidden, cluster {name}"]) <= 1
+
+
+def test_the_exports_benchmark_sends_a_change_alone_and_then_nothing(tmp_path: Path) -> None:
+    with data_folder(Paths(tmp_path)):
+        figures = exports.run(20_000, quiet)
+    for name in ("meta", "google"):
+        assert figures[f"{name}, mirror: rows"] == "20,000 in 2 requests, succeeded"
+        assert figures[f"{name}, change: rows"] == "30 in 2 requests, succeeded"
+        assert figures[f"{name}, nothing: rows"] == "0 in 0 requests, succeeded"
+        assert figures[f"{name}, nothing: held"] == "19,990"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from orchestration.activation.syncs import sync_files
 from orchestration.contract import load_contract
 from orchestration.definitions import build_definitions
 from orchestration.launch import dagster_home
@@ -32,7 +33,7 @@ def test_every_asset_has_an_owner_a_group_a_description_and_a_freshness_policy(
         assert spec.group_name, spec.key
         assert spec.description, spec.key
         is_never_due = (
-            spec.key.path[0] in ("landing", "registry", "predictions")
+            spec.key.path[0] in ("landing", "registry", "predictions", "exports")
             or spec.key == linkage_assets.MODEL
         )
         assert spec.freshness_policy or is_never_due, spec.key
@@ -55,6 +56,7 @@ def test_the_graph_leads_from_the_landing_folder_to_every_segment_and_the_servin
     assert segments
     assert segments <= reached
     assert dg.AssetKey("serving") in reached
+    assert {dg.AssetKey(["syncs", file.stem]) for file in sync_files()} <= reached
 
 
 def test_each_raw_table_has_a_blocking_check_and_each_dbt_test_is_a_check(

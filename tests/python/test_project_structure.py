@@ -32,7 +32,7 @@ MAY_READ = {
     },
     "marts": {"entities", "identity", "linkage", "predictions", "registry", "seeds", "marts"},
     "segments": {"marts", "registry", "seeds", "segments"},
-    "audiences": {"marts", "segments"},
+    "audiences": {"marts", "segments", "exports"},
 }
 
 
@@ -74,7 +74,7 @@ class Project:
 
 def layer(node: Node) -> str:
     """The folder below models/, or the kind of what is no model, registry and predictions apart."""
-    if node.get("source_name") in ("registry", "predictions"):
+    if node.get("source_name") in ("registry", "predictions", "exports"):
         return str(node["source_name"])
     if node["resource_type"] == "model":
         return str(node["fqn"][1])
