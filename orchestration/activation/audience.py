@@ -1,6 +1,6 @@
 """Who may be in an audience at this moment, and what of them is sent."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -182,6 +182,42 @@ class WarehouseAudience:
             store.execute(candidates, {**gate, "segment": sync.segment, "sync_id": sync.sync_id})
             yield
             store.execute("drop view member_fields")
+
+
+class ErasedAudience:
+    """All whom a destination may hold, of whom some are erased: only these change."""
+
+    fields: tuple[str, ...] = ()
+
+    def __init__(self, sync_id: str, erased: Collection[str]) -> None:
+        """`erased` are ids of customers, known there or not."""
+        self._sync_id = sync_id
+        self._erased = sorted(erased)
+
+    def version(self) -> str:
+        """Always the same: no build brings an erased customer back."""
+        return "erased"
+
+    def stopped(self) -> frozenset[str]:
+        """Nobody is added."""
+        return frozenset()
+
+    @contextmanager
+    def reading(self, store: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """As `Audience.reading`."""
+        store.execute(
+            "create or replace temp table candidates as "
+            "select customer_id, true as is_member, consented_at, identifiers, content_hash, "
+            "case when list_contains($erased, customer_id) then 'erasure' end as refused_by "
+            "from exports.members where sync_id = $sync_id",
+            {"erased": self._erased, "sync_id": self._sync_id},
+        )
+        store.execute(
+            "create or replace temp view member_fields as "
+            "select customer_id from exports.members where false"
+        )
+        yield
+        store.execute("drop view member_fields")
 
 
 def _columns(sync: Sync, declared: Declared) -> Mapping[str, str]:

@@ -20,7 +20,6 @@ from orchestration.activation.delivery import (
     StoppedError,
 )
 from orchestration.activation.destination import (
-    Action,
     Declared,
     DeniedError,
     Destination,
@@ -61,7 +60,8 @@ class RunReport:
 class Surroundings:
     """What a run takes from outside. `payloads` is the folder of dry runs; the clock is in UTC.
 
-    `accept` lets through what a breaker would keep. `removal` is what removals are sent as.
+    `accept` lets through what a breaker would keep. A run that `erases` adds nobody, and tells the
+    destination to forget whom it removes.
     """
 
     payloads: Path
@@ -69,7 +69,7 @@ class Surroundings:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC).replace(tzinfo=None)
     sleep: Callable[[float], None] = time.sleep
     accept: bool = False
-    removal: Action = "remove"
+    erases: bool = False
     rows_at_once: int = ROWS_AT_ONCE
 
 
@@ -123,7 +123,7 @@ class SyncRunner:
                 refusals = _validate(delivery)
             elif plan.adds or plan.removals:
                 delivery.open(self.sync.audience)
-                delivery.deliver(version, self.surroundings.removal)
+                delivery.deliver(version, "forget" if self.surroundings.erases else "remove")
             status, reason = _judge(plan, refusals)
         except SyncError as error:
             status, reason = "failed", str(error)
@@ -169,6 +169,7 @@ class SyncRunner:
                 self.declared,
                 self.surroundings.clock(),
                 self.surroundings.accept,
+                self.surroundings.erases,
             )
             add_fields(self.store, self.audience.fields)
         ledger.planned(plan)

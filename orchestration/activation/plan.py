@@ -177,7 +177,12 @@ class Plan:
 
 
 def make_plan(
-    store: duckdb.DuckDBPyConnection, sync: Sync, declared: Declared, now: datetime, accept: bool
+    store: duckdb.DuckDBPyConnection,
+    sync: Sync,
+    declared: Declared,
+    now: datetime,
+    accept: bool,
+    only_removals: bool = False,
 ) -> Plan:
     """Make the temporary table `operations` from `candidates` and what the destination holds.
 
@@ -193,6 +198,8 @@ def make_plan(
         },
     )
     _drop_settled_letters(store, sync)
+    if only_removals:
+        store.execute("delete from operations where action = 'add'")
     if sync.mode == "add_only":
         _keep_removals(store, (*MANDATORY, "changed"))
     members, desired = _row(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.activation.audience import WarehouseAudience
+from orchestration.activation.audience import ErasedAudience, WarehouseAudience
 from orchestration.activation.destination import (
     Declared,
     Destination,
@@ -78,6 +78,48 @@ def run_syncs(
                 surroundings,
             )
             reports.append(runner.run(asked.how))
+    return reports
+
+
+def forget_customers(
+    paths: Paths,
+    customer_ids: Sequence[str],
+    progress: Callable[[str], None],
+    environment: Mapping[str, str] = os.environ,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[RunReport]:
+    """Tell every destination that may hold erased customers to forget them, and forget what is
+    remembered of them here.
+
+    Where a destination does not answer, its members stay as they are: it is owed a removal, which
+    the next call, or the next run of the sync, sends. Raises SyncError when the document of such a
+    sync is gone or wrong.
+    """
+    surroundings = Surroundings(
+        paths.exports / "payloads", progress, sleep=sleep, accept=True, erases=True
+    )
+    reports = []
+    with opened_exports(paths.exports, progress) as store:
+        holders = store.execute(
+            "select sync_id from exports.members where list_contains($ids, customer_id) "
+            "group by sync_id order by sync_id",
+            {"ids": list(customer_ids)},
+        ).fetchall()
+        for sync in read_syncs([name for (name,) in holders]) if holders else []:
+            runner = SyncRunner(
+                store,
+                sync,
+                sync.declared,
+                ErasedAudience(sync.sync_id, customer_ids),
+                partial(open_destination, sync, environment, True),
+                surroundings,
+            )
+            reports.append(runner.run("live"))
+        for table in ("results", "dead_letters"):
+            store.execute(
+                f"delete from exports.{table} where list_contains($ids, customer_id)",
+                {"ids": list(customer_ids)},
+            )
     return reports
 
 

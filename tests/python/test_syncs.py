@@ -13,7 +13,14 @@ from orchestration.activation import runs, syncs
 from orchestration.activation.audience import stop_customers
 from orchestration.activation.destination import Declared, DeniedError, connection_of
 from orchestration.activation.engine import RunReport
-from orchestration.activation.runs import Asked, how_of_environment, report_table, run_syncs
+from orchestration.activation.runs import (
+    Asked,
+    forget_customers,
+    how_of_environment,
+    opened_exports,
+    report_table,
+    run_syncs,
+)
 from orchestration.activation.stand_in.google import Google
 from orchestration.activation.stand_in.mautic import PASSWORD, USER, Mautic
 from orchestration.activation.stand_in.meta import TOKEN, Meta
@@ -215,6 +222,35 @@ def test_who_is_being_erased_is_not_sent(house: House) -> None:
     stop_customers(house.paths, ["ewa"])
     house.sync()
     assert house.held() == {"anna@example.com"}
+
+
+def test_whoever_is_erased_is_forgotten_there_and_here(house: House) -> None:
+    """Also by whom shares nothing with others; a second time there is nothing to do."""
+    for name in ("anna", "ewa"):
+        house.customer(name, f"{name}@example.com")
+    house.sync()
+    [report] = forget_customers(house.paths, ["ewa", "nobody"], quiet, house.environment)
+    assert report.status == "succeeded"
+    assert {contact.fields["email"] for contact in house.mautic.contacts.values()} == {
+        "anna@example.com"
+    }
+    assert forget_customers(house.paths, ["ewa", "nobody"], quiet, house.environment) == []
+    with opened_exports(house.paths.exports, quiet) as store:
+        for table in ("members", "results", "dead_letters"):
+            known = store.execute(f"select customer_id from exports.{table}").fetchall()
+            assert ("ewa",) not in known, table
+
+
+def test_a_removal_that_is_owed_to_a_silent_service_is_sent_later(house: House) -> None:
+    house.customer("anna", "anna@example.com")
+    house.sync()
+    nowhere = {**house.environment, "MAUTIC_URL": "http://127.0.0.1:9"}
+    [report] = forget_customers(house.paths, ["anna"], quiet, nowhere, _no_wait)
+    assert report.status == "stopped"
+    assert house.held() == {"anna@example.com"}
+    [report] = forget_customers(house.paths, ["anna"], quiet, house.environment, _no_wait)
+    assert report.status == "succeeded"
+    assert house.mautic.contacts == {}
 
 
 @pytest.mark.parametrize(
