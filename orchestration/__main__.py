@@ -86,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--how", choices=("dry_run", "validate", "live"), default=None)
     sync.add_argument("--accept", action="store_true", help="send what a breaker would keep")
     sync.set_defaults(command=_sync)
+    mautic = commands.add_parser("import-mautic", help="land what Mautic knows of its contacts")
+    mautic.add_argument("brand", help="the brand that writes to them, a key of seeds/brands.csv")
+    mautic.add_argument("--system", default="mautic", help="folder below the landing folder")
+    mautic.set_defaults(command=_import_mautic)
     backtest = commands.add_parser("backtest", help="judge the models on real data sets")
     backtest.add_argument("files", type=Path)
     backtest.set_defaults(command=_backtest)
@@ -274,6 +278,19 @@ def _sync(arguments: argparse.Namespace, paths: Paths) -> None:
         raise UsageError(f"look at {', '.join(failed)}: docs/exports.md says what to do")
 
 
+def _import_mautic(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.activation.destination import connection_of
+    from orchestration.activation.destinations.mautic import DECLARED, MauticOptions, open_api
+    from orchestration.activation.mautic_import import import_contacts
+
+    client = open_api(MauticOptions(), connection_of("mautic", DECLARED, os.environ, True))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    landed = import_contacts(client, paths.landing, arguments.system, arguments.brand, now)
+    for entity, rows in landed.items():
+        sys.stdout.write(f"{entity:<16}{rows:,} new rows\n")
+    sys.stdout.write("The next build loads them: make build\n")
+
+
 def _newest_day(paths: Paths) -> date:
     """The day of the last build."""
     with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
@@ -420,6 +437,10 @@ def _is_known(error: Exception) -> bool:
         "TrainingError",
         "RulesFileError",
         "SyncError",
+        "DeniedError",
+        "RefusedError",
+        "ThrottledError",
+        "UnavailableError",
     )
 
 

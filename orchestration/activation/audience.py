@@ -143,8 +143,9 @@ class WarehouseAudience:
         self.fields = tuple(self._columns)
 
     def version(self) -> str:
-        """The published file that readers have."""
-        return str(self._paths.serving.readlink())
+        """The published file that readers have; empty before the first build."""
+        serving = self._paths.serving
+        return str(serving.readlink()) if serving.is_symlink() else ""
 
     def stopped(self) -> frozenset[str]:
         """Those whose erasure has begun."""

@@ -47,6 +47,13 @@ def test_a_query_of_what_is_not_there(demo: Paths) -> None:
     assert "nobody does not exist" in run(demo.data, "query", "from marts.nobody").stderr
 
 
+def test_a_sync_before_the_first_build(tmp_path: Path) -> None:
+    done = run(tmp_path, "sync", "champions")
+    assert done.returncode == 1
+    assert "champions: there is nothing to send yet: run make build first" in done.stdout
+    assert done.stderr == "look at champions: docs/exports.md says what to do\n"
+
+
 def test_a_busy_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -55,8 +62,8 @@ def test_a_busy_port(tmp_path: Path) -> None:
 
 
 def test_unknown_names(tmp_path: Path) -> None:
-    known = "accuracy, build, growth, identity, linkage, predictions, segments, timeline, truth"
-    assert f"there are {known}" in one_line(run(tmp_path, "bench", "speed"))
+    known = "accuracy, build, exports, growth, identity, linkage, predictions, segments, timeline"
+    assert f"there are {known}, truth" in one_line(run(tmp_path, "bench", "speed"))
     assert "online_retail_ii" in one_line(run(tmp_path, "recipe", "nothing", str(tmp_path)))
 
 

@@ -1,6 +1,9 @@
 """What Mautic knows comes back as files of the data contract, each row once."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -18,7 +21,7 @@ from orchestration.activation.stand_in.mautic import PASSWORD, USER, Contact, Ma
 from orchestration.activation.stand_in.server import stand_in
 from orchestration.contract import load_contract
 from orchestration.ingest.loader import create_raw_views, load_new_files
-from orchestration.paths import Paths
+from orchestration.paths import PROJECT, Paths
 
 FIRST = datetime(2026, 7, 1, 4, 0, 0)  # noqa: DTZ001
 SECOND = datetime(2026, 7, 2, 4, 0, 0)  # noqa: DTZ001
@@ -151,3 +154,25 @@ def test_rows_have_the_columns_of_the_contract_and_all_that_are_required() -> No
             assert set(row) <= set(contract[entity].column_names)
             assert required <= {name for name, value in row.items() if value is not None}
             assert json.loads(json.dumps(row)) == row
+
+
+def test_the_command_lands_what_is_new_and_says_how_much(tmp_path: Path) -> None:
+    with stand_in({"mautic": holding(contact(1), contact(2))}) as server:
+        environment = {
+            **os.environ,
+            "SEGMENT_OF_ONE_DATA": str(tmp_path),
+            "MAUTIC_URL": f"{server.url}/mautic",
+            "MAUTIC_USER": USER,
+            "MAUTIC_PASSWORD": PASSWORD,
+        }
+        command = [sys.executable, "-m", "orchestration", "import-mautic", "domowo"]
+        done = subprocess.run(
+            command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+        )
+    assert "contacts        2 new rows" in done.stdout, done.stderr
+    assert len(list((tmp_path / "landing" / "mautic" / "contacts").iterdir())) == 1
+    environment |= {"MAUTIC_PASSWORD": ""}
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "set the environment variables MAUTIC_PASSWORD\n")
