@@ -1,7 +1,7 @@
 """Who may be in an audience at this moment, and what of them is sent."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from orchestration.activation.syncs import Sync, SyncError
 from orchestration.ingest.loader import find_new_files
 from orchestration.ingest.sql import quote_name, quote_text
 from orchestration.paths import Paths
-from orchestration.warehouse.lock import build_lock
+from orchestration.warehouse.lock import LockHeld, build_lock
 
 # What a person decided: files of these entities that no build has read yet stop every export.
 _DECISIONS = ("consent_events", "erasure_requests")
@@ -241,14 +241,18 @@ def _columns(sync: Sync, declared: Declared) -> Mapping[str, str]:
 @contextmanager
 def _attached(paths: Paths, store: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """The warehouse, for the seconds that reading takes; a build may not work in it meanwhile."""
-    with build_lock(paths.lock, "reading an audience", 600, lambda _line: None):
-        if not paths.warehouse.exists():
-            raise SyncError("there is nothing to send yet: run make build first")
-        store.execute(f"attach {quote_text(str(paths.warehouse))} as warehouse (read_only)")
+    if not paths.warehouse.exists():
+        raise SyncError("there is nothing to send yet: run make build first")
+    with ExitStack() as stack:
         try:
-            yield
-        finally:
-            store.execute("detach warehouse")
+            stack.enter_context(
+                build_lock(paths.lock, "reading an audience", 600, lambda _line: None)
+            )
+        except LockHeld as error:
+            raise SyncError(f"nothing is sent while a build works: {error}") from None
+        store.execute(f"attach {quote_text(str(paths.warehouse))} as warehouse (read_only)")
+        stack.callback(store.execute, "detach warehouse")
+        yield
 
 
 def _require_known_decisions(paths: Paths, store: duckdb.DuckDBPyConnection) -> None:

@@ -12,7 +12,6 @@ import duckdb
 
 from orchestration.activation.audience import ErasedAudience, WarehouseAudience
 from orchestration.activation.destination import (
-    Declared,
     Destination,
     connection_of,
     destination_module,
@@ -20,7 +19,7 @@ from orchestration.activation.destination import (
 from orchestration.activation.engine import How, RunReport, Surroundings, SyncRunner
 from orchestration.activation.shown import write_shown
 from orchestration.activation.store import open_store
-from orchestration.activation.syncs import Sync, SyncError, read_syncs
+from orchestration.activation.syncs import Sync, SyncError, needs_package, read_syncs
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
 
@@ -143,11 +142,15 @@ def opened_exports(
 def open_destination(
     sync: Sync, environment: Mapping[str, str], needs_secrets: bool
 ) -> Destination:
-    """The destination of a sync. Raises DeniedError, naming the secrets that are missing."""
+    """The destination of a sync. Raises DeniedError, naming the secrets that are missing, and
+    SyncError when a package is.
+    """
     name = sync.credentials or sync.destination
-    declared: Declared = sync.declared
-    connection = connection_of(name, declared, environment, needs_secrets)
-    return destination_module(sync.destination).connect(sync.parsed_options(), connection)
+    connection = connection_of(name, sync.declared, environment, needs_secrets)
+    try:
+        return destination_module(sync.destination).connect(sync.parsed_options(), connection)
+    except ModuleNotFoundError as error:
+        raise SyncError(needs_package(error)) from None
 
 
 def report_table(reports: Sequence[RunReport]) -> str:

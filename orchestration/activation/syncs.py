@@ -118,9 +118,8 @@ def _read(file: Path) -> Sync:
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
         raise SyncError(f"{name}, line {line}: is no YAML") from None
-    except ModuleNotFoundError:
-        known = sorted(file.stem for file in _modules())
-        raise SyncError(f"{name}: no destination of this name: one of {', '.join(known)}") from None
+    except ModuleNotFoundError as error:
+        raise SyncError(f"{name}: {_missing(error)}") from None
     except ValidationError as error:
         told = "; ".join(
             f"{'.'.join(map(str, each['loc'])) or 'document'}: {each['msg'].lower()}"
@@ -142,6 +141,18 @@ def _check(sync: Sync, name: str) -> None:
         raise SyncError(f"{name}: attributes: {sync.destination} takes none")
     if sync.value and not sync.declared.value_field:
         raise SyncError(f"{name}: value: {sync.destination} knows no value of a member")
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    if not str(error.name).startswith("orchestration."):
+        return needs_package(error)
+    known = sorted(file.stem for file in _modules())
+    return f"no destination of this name: one of {', '.join(known)}"
+
+
+def needs_package(error: ModuleNotFoundError) -> str:
+    """What to do where a package of a destination is not installed."""
+    return f"the package of {error.name} is not there: install the extra exports of pyproject.toml"
 
 
 def _modules() -> list[Path]:

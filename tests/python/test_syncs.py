@@ -1,5 +1,6 @@
 """Syncs read a warehouse and fill services: who is sent, who is not, and what is told of it."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -281,6 +282,22 @@ def test_nothing_is_sent_while_decisions_wait_that_no_build_has_read(house: Hous
     assert report.status == "failed"
     assert "1 files of consents or erasure requests have landed" in str(report.reason)
     assert house.calls == []
+
+
+def test_a_package_that_is_not_installed_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.document(
+        "destination: meta\naudience: Best\nsegment: best\nbrand: domowo\n"
+        "options: {ad_account_id: '1'}\n"
+    )
+    monkeypatch.setitem(sys.modules, "facebook_business.api", None)
+    report = house.sync("dry_run")
+    assert report.status == "failed"
+    assert report.reason == (
+        "the package of facebook_business.api is not there: install the extra exports of "
+        "pyproject.toml"
+    )
 
 
 def test_large_requests_are_halved_where_the_account_asks_for_it(house: House) -> None:
