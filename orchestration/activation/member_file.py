@@ -158,17 +158,9 @@ def _table(people: Mapping[str, Mapping[str, Any]]) -> pa.Table:
     names = dict.fromkeys(COLUMNS)
     for fields in people.values():
         names |= dict.fromkeys(fields)
-    return pa.table(
-        {
-            name: pa.array(
-                list(people)
-                if name == "customer_id"
-                else [_cell(fields.get(name)) for fields in people.values()],
-                pa.string(),
-            )
-            for name in names
-        }
-    )
+    columns = {name: [_cell(each.get(name)) for each in people.values()] for name in names}
+    columns["customer_id"] = [*people]
+    return pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
 
 
 def _cell(value: Any) -> str | None:

@@ -121,7 +121,7 @@ class RemoteFolder:
             try:
                 session.putfo(io.BytesIO(content), draft)
                 self._rename(session, draft, self._path(name))
-            except OSError:
+            except Exception:
                 # Half a file of persons is left nowhere, where that can be helped.
                 with suppress(OSError, EOFError, paramiko.SSHException):
                     session.remove(draft)
@@ -140,8 +140,8 @@ class RemoteFolder:
         try:
             session.posix_rename(draft, path)
         except OSError as error:
-            # What the protocol has no number for, such as an extension that is not there.
-            if error.errno is None:
+            # No number tells that the extension is not there.
+            if error.errno is None and "unsupported" in str(error).lower():
                 raise DeniedError("the server does not replace files (posix-rename)") from None
             raise
 
