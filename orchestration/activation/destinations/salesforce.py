@@ -221,7 +221,7 @@ class _Salesforce:
         answer = self._soap("Delete", body)
         if _text(answer, "OverallStatus") == "OK":
             return {}
-        failed = {place: "not_deleted" for place in range(len(customers))}
+        failed = dict.fromkeys(range(len(customers)), "not_deleted")
         for result in answer.iter(f"{{{_API}}}Results"):
             place = _text(result, "OrdinalID")
             if place.isdigit() and _text(result, "StatusCode") == "OK":
@@ -283,12 +283,10 @@ def _errors(results: Mapping[str, Any], rows: int) -> Answer:
     """What results with errors say. Raises RefusedError when nothing was taken."""
     items = [each for each in results.get("items") or () if isinstance(each, dict)]
     failed = [each for each in items if each.get("status") == "Error"]
-    count = results.get("count")
+    number, count = len(failed), results.get("count")
     # A page of errors alone is followed by more of them.
-    if len(failed) == len(items) and isinstance(count, int):
+    if number == len(items) and isinstance(count, int):
         number = count
-    else:
-        number = len(failed)
     if number >= rows:
         raise RefusedError(_coded(failed[0].get("errorCode") if failed else "", "not_taken"))
     return Answer(unnamed=max(1, number))
