@@ -178,7 +178,10 @@ def _text(action: Action, table: pa.Table) -> str:
 
 
 def _read(content: bytes) -> pa.Table:
-    return pa.ipc.open_file(content).read_all()
+    try:
+        return pa.ipc.open_file(content).read_all()
+    except pa.ArrowInvalid:
+        raise DeniedError("the hidden file of members was changed: put it back") from None
 
 
 def _kept(table: pa.Table) -> bytes:

@@ -229,6 +229,16 @@ def test_lost_members_are_not_made_up(place: Place) -> None:
     assert held(place.folder) == ids(people(2))
 
 
+@pytest.mark.parametrize("content", [b"", b"customer_id\nsomebody\n"])
+def test_members_that_somebody_changed_are_not_guessed(tmp_path: Path, content: bytes) -> None:
+    destination = LocalPlace(local(tmp_path, people(2))).connect()
+    destination.open("Best customers", "cdp_best_customers")
+    (tmp_path / HIDDEN).write_bytes(content)
+    with pytest.raises(DeniedError, match="was changed"):
+        deliver(destination, "add", [person(5)])
+    assert held(tmp_path) == ids(people(2))
+
+
 def test_a_folder_that_is_not_there_is_not_made(place: Place) -> None:
     destination = place.connect(folder="/cdp/nowhere" if place.folder.name == "cdp" else "/nowhere")
     with pytest.raises(DeniedError, match="there is no folder"):

@@ -4,6 +4,7 @@ A file knows audiences alone: whoever is forgotten leaves it, and copies of it a
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,8 @@ from orchestration.activation.member_file import (
 
 
 class FilesOptions(NoOptions):
-    """The folder, which has to be there, and the format.
+    """The folder, which has to be there, and the format. A file of the format that a sync had
+    before stays as it is: remove it.
 
     `guard_formulas` keeps a spreadsheet from calculating what somebody gave as a name; turn it off
     for a program that has to read every text as it is.
@@ -93,7 +95,8 @@ class _LocalFolder:
             raise _failure(error) from None
         finally:
             # Half a file of persons is left nowhere.
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     def _require(self) -> None:
         # Never made here: below a mount that failed, nobody would find the files.

@@ -1,4 +1,4 @@
-"""Stands in for the receiver of a webhook, as docs/exports.md asks one to be."""
+"""Stands in for the receiver of a webhook, as the module of the destination asks one to be."""
 
 import hashlib
 import hmac
