@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
@@ -167,6 +168,8 @@ def _cell(value: Any) -> str | None:
     """The text of a value: dates as ISO 8601, true and false, lists as JSON."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, bool | list | tuple | dict):
         return json_text(value)
     return str(value)

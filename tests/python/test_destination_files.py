@@ -375,7 +375,7 @@ def test_attributes_are_columns_at_the_end_and_text_in_every_format(tmp_path: Pa
     expected = {
         "spent": "1234.50",
         "seen_on": "2026-06-01",
-        "seen_at": "2026-06-01 12:30:00+00:00",
+        "seen_at": "2026-06-01T12:30:00+00:00",
         "is_vip": "true",
         "hobbies": '["a","b\\""]',
         "orders": "3",
