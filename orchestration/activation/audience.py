@@ -111,6 +111,11 @@ from refused
 """
 
 
+def sent_column(field: str) -> str:
+    """The column of a field that is sent, quoted; a field may be called customer_id."""
+    return quote_name(f"sent {field}")
+
+
 class Audience(Protocol):
     """Where an audience comes from."""
 
@@ -126,8 +131,8 @@ class Audience(Protocol):
         """Make the temporary table `candidates`: customer_id, is_member, refused_by, consented_at,
         identifiers, content_hash (of all that is sent, identifiers among it).
 
-        And `member_fields`, which can be read until the context ends: customer_id and a column for
-        each of `fields`.
+        And `member_fields`, which can be read until the context ends: customer_id and, named by
+        `sent_column`, a column for each of `fields`.
         """
 
 
@@ -164,15 +169,15 @@ class WarehouseAudience:
         )
         member_fields = _MEMBER_FIELDS.format(
             columns=",\n    ".join(
-                f"{source} as {quote_name(field)}" for field, source in self._columns.items()
+                f"{source} as {sent_column(field)}" for field, source in self._columns.items()
             )
         )
         candidates = _CANDIDATES.format(
             identifier_fields=", ".join(
-                f"coalesce(fields.{quote_name(name)}, '')" for name in declared.identifiers
+                f"coalesce(fields.{sent_column(name)}, '')" for name in declared.identifiers
             ),
             texts=", ".join(
-                f"cast(fields.{quote_name(field)} as varchar)" for field in self.fields
+                f"cast(fields.{sent_column(field)} as varchar)" for field in self.fields
             ),
         )
         with _attached(self._paths, store):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import tenacity
 
-from orchestration.activation.audience import Audience
+from orchestration.activation.audience import Audience, sent_column
 from orchestration.activation.destination import (
     Action,
     Answer,
@@ -22,7 +22,6 @@ from orchestration.activation.destination import (
     UnavailableError,
 )
 from orchestration.activation.ledger import Ledger, Outcome
-from orchestration.ingest.sql import quote_name
 
 _ATTEMPTS = 6
 _FIRST_WAIT = 2.0
@@ -297,7 +296,7 @@ class Delivery:
         """Rows with their places; removals carry identifiers alone."""
         if action == "add":
             names: Sequence[str] = self.audience.fields
-            columns = ", ".join(map(quote_name, names))
+            columns = ", ".join(map(sent_column, names))
         else:
             names = self.declared.identifiers
             columns = ", ".join(f"nullif(identifiers[{n + 1}], '')" for n in range(len(names)))

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from orchestration.activation.audience import sent_column
 from orchestration.activation.destination import Declared
 from orchestration.activation.syncs import Sync
-from orchestration.ingest.sql import quote_name
 
 # The person refused, or is no more: such a member is removed whatever else holds.
 MANDATORY = ("erasure", "consent", "suppression", "gone", "no_identifier")
@@ -285,7 +285,7 @@ def _keep_removals(store: duckdb.DuckDBPyConnection, causes: Sequence[str]) -> N
 
 def add_fields(store: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> None:
     """Give the operations what is sent of each member; `candidates` is needed no more."""
-    columns = "".join(f", member_fields.{quote_name(name)}" for name in fields)
+    columns = "".join(f", member_fields.{sent_column(field)}" for field in fields)
     store.execute(
         "create or replace temp table operations as "
         f"select operations.*, candidates.consented_at{columns} from operations "

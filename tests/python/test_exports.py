@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestration.activation.audience import sent_column
 from orchestration.activation.destination import (
     Action,
     Answer,
@@ -85,8 +86,9 @@ class World:
             + (f"insert into read values {values};" if values else "")
             + "create or replace temp table candidates as "
             'select * exclude ("EMAIL", "PHONE", "NAME") from read; '
-            "create or replace temp view member_fields as "
-            'select customer_id, "EMAIL", "PHONE", "NAME" from read'
+            "create or replace temp view member_fields as select customer_id, "
+            + ", ".join(f'"{name}" as {sent_column(name)}' for name in self.fields)
+            + " from read"
         )
         yield
 

@@ -300,6 +300,26 @@ def test_a_package_that_is_not_installed_is_named(
     )
 
 
+def test_a_folder_holds_a_file_of_the_members(house: House, tmp_path: Path) -> None:
+    """A destination whose members are known by their customer_id as well."""
+    house.change(
+        "alter table pii.match_keys add column gender varchar;"
+        "alter table pii.match_keys add column birth_date varchar;"
+        "alter table pii.match_keys add column country varchar"
+    )
+    house.customer("anna", "anna@example.com")
+    house.customer("ewa", "ewa@example.com")
+    house.document(
+        "destination: files\naudience: Best\nsegment: best\nbrand: domowo\n"
+        f"options: {{folder: {tmp_path}}}\n"
+    )
+    house.sync()
+    house.change("delete from segments.memberships where customer_id = 'anna'")
+    house.sync()
+    rows = duckdb.sql(f"select customer_id, email from read_csv('{tmp_path}/*.csv')").fetchall()
+    assert rows == [("ewa", "ewa@example.com")]
+
+
 def test_large_requests_are_halved_where_the_account_asks_for_it(house: House) -> None:
     for number in range(40):
         house.customer(f"c{number}", f"{number}@example.com")
