@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Literal
 
 import httpx
@@ -38,6 +39,7 @@ _ADDRESS = "https://datamanager.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/datamanager"
 _DAYS = 540
 _NAMES = ("givenName", "familyName", "postalCode", "regionCode")
+_ADDRESS_NAMES = frozenset(_NAMES)
 # Reasons that no other request would change.
 _DENIED_REASONS = {
     "ADVERTISER_TOS_NOT_ACCEPTED",
@@ -112,15 +114,13 @@ class _Google:
 
     def prepare(self, action: Action, rows: Sequence[Row], batch: Batch) -> Request:  # noqa: ARG002
         """The members with their identifiers; whoever is added has consented to both uses."""
-        document: dict[str, Any] = {
-            "destinations": [self._destination()],
-            "encoding": "HEX",
-            "audienceMembers": [_member(row.fields, action) for row in rows],
-        }
+        document: dict[str, Any] = {"destinations": [self._destination()], "encoding": "HEX"}
+        consent = ""
         if action == "add":
-            accepted = {"customerMatchTermsOfServiceStatus": "ACCEPTED"}
-            document["termsOfService"] = accepted
-        body = json.dumps(document, separators=(",", ":"), check_circular=False)
+            document["termsOfService"] = {"customerMatchTermsOfServiceStatus": "ACCEPTED"}
+            consent = f',"consent":{_json_text(_CONSENT)}'
+        members = ",".join([_member(row.fields, consent) for row in rows])
+        body = f'{_json_text(document)[:-1]},"audienceMembers":[{members}]}}'
         return Request(action, len(rows), body, len(body), lambda: body)
 
     def send(self, request: Request) -> Answer:
@@ -220,17 +220,22 @@ def _account_name(number: str) -> str:
     return f"accountTypes/GOOGLE_ADS/accounts/{number}"
 
 
-def _member(fields: Mapping[str, Any], action: Action) -> dict[str, Any]:
-    identifiers: list[dict[str, Any]] = [
-        {name: fields[name]} for name in DECLARED.identifiers if name in fields
+def _member(fields: Mapping[str, Any], consent: str) -> str:
+    """The JSON of a member. Written here: a document of a million members as dictionaries takes
+    three times as long.
+    """
+    identifiers = [
+        f'{{"{name}":{_quoted(fields[name])}}}' for name in DECLARED.identifiers if name in fields
     ]
     # Google takes an address whole or not at all.
-    if fields.keys() >= {*_NAMES}:
-        identifiers.append({"address": {name: fields[name] for name in _NAMES}})
-    member: dict[str, Any] = {"userData": {"userIdentifiers": identifiers}}
-    if action == "add":
-        member["consent"] = _CONSENT
-    return member
+    if fields.keys() >= _ADDRESS_NAMES:
+        parts = ",".join([f'"{name}":{_quoted(fields[name])}' for name in _NAMES])
+        identifiers.append(f'{{"address":{{{parts}}}}}')
+    return f'{{"userData":{{"userIdentifiers":[{",".join(identifiers)}]}}{consent}}}'
+
+
+def _json_text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _json(response: httpx.Response) -> dict[str, Any] | None:
