@@ -212,6 +212,7 @@ def _build_with_dbt(paths: Paths) -> None:
 
 def _build_bare(paths: Paths) -> None:
     """The statements of the dbt build again, one after the other, on one connection."""
+    from orchestration.activation.shown import create_shown_views
     from orchestration.contract import load_contract
     from orchestration.ingest.loader import create_raw_views
     from orchestration.segments.functions import register as register_rules
@@ -226,6 +227,7 @@ def _build_bare(paths: Paths) -> None:
         register(connection)
         register_rules(connection)
         create_raw_views(connection, paths, load_contract())
+        create_shown_views(connection, paths.exports / "tables")
         _copy_inputs(connection, source)
         for statement in json.loads(_statements_file(paths).read_text()):
             if _is_work(statement):
