@@ -1,5 +1,6 @@
 """Dagster assets of the exports: one for each document in syncs/, and the sensor that runs them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def _sync_asset(file: Path) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 "nothing_held_back",
                 asset=key,
-                description="No breaker kept rows back, and no row was rejected or left unknown.",
+                description="No breaker kept rows back, no row was rejected or left unknown, and no "
+                "audience is left behind by a document that is gone.",
             )
         ],
         group_name="syncs",
@@ -41,10 +43,12 @@ def _sync_asset(file: Path) -> dg.AssetsDefinition:
     )
     def synced(context: dg.AssetExecutionContext) -> Any:
         asked = Asked([file.stem], how_of_environment())
-        [report] = run_syncs(Paths.from_environment(), asked, context.log.info)
+        report, *abandoned = run_syncs(Paths.from_environment(), asked, context.log.info)
         if report.status not in _DONE:
             raise dg.Failure(f"{report.status}: {report.reason}")
-        yield dg.MaterializeResult(metadata=_metadata(report), check_results=[_check(key, report)])
+        yield dg.MaterializeResult(
+            metadata=_metadata(report), check_results=[_check(key, [report, *abandoned])]
+        )
 
     return synced
 
@@ -61,13 +65,17 @@ def _metadata(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _check(key: dg.AssetKey, report: RunReport) -> dg.AssetCheckResult:
+def _check(key: dg.AssetKey, reports: Sequence[RunReport]) -> dg.AssetCheckResult:
+    passed = [each.status == "succeeded" and not each.rejected + each.unknown for each in reports]
     return dg.AssetCheckResult(
-        passed=report.status == "succeeded" and not report.rejected + report.unknown,
+        passed=all(passed),
         severity=dg.AssetCheckSeverity.WARN,
         asset_key=key,
         check_name="nothing_held_back",
-        metadata={"status": report.status, "reason": report.reason or ""},
+        metadata={
+            each.sync_id: f"{each.status}{': ' if each.reason else ''}{each.reason or ''}"
+            for each in reports
+        },
     )
 
 

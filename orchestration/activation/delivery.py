@@ -20,8 +20,10 @@ from orchestration.activation.destination import (
     Row,
     ThrottledError,
     UnavailableError,
+    WorksLater,
 )
 from orchestration.activation.ledger import Ledger, Outcome
+from orchestration.activation.syncs import Sync
 
 _ATTEMPTS = 6
 _FIRST_WAIT = 2.0
@@ -94,12 +96,14 @@ class Delivery:
     unnamed: int = 0
     _bisections: int = 0
 
-    def open(self, audience: str) -> None:
+    def open(self, sync: Sync) -> None:
         """The audience at the destination, made once. Raises StoppedError."""
-        known = self.ledger.audience_id()
-        audience_id = self._or_stop(partial(self.destination.open, audience, known))
+        known = self.ledger.audience()
+        audience_id = self._or_stop(
+            partial(self.destination.open, sync.audience, known[1] if known else None)
+        )
         if known is None:
-            self.ledger.remember_audience(audience_id)
+            self.ledger.remember_audience(sync.destination, audience_id)
 
     def deliver(self, planned_on: str, removal: Action = "remove") -> None:
         """Send all operations, made when the audience had the version `planned_on`. What was
@@ -142,6 +146,8 @@ class Delivery:
 
     def _ask(self, receipt: str) -> bool:
         """Ask once; False when the destination does not tell anything now."""
+        if not isinstance(self.destination, WorksLater):
+            return False
         try:
             answer = self._patiently(partial(self.destination.confirm, receipt))
         except RefusedError as error:

@@ -8,7 +8,7 @@ A module of orchestration/activation/destinations is a destination. It has two p
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -82,7 +82,7 @@ class Answer:
 
     `rejected` gives the reason (a code, never a value) for each row that was not taken, by its
     place in the request, from 0. `unnamed` counts rows that were not taken without saying which.
-    `receipt` is set when the service works the request off later: `confirm` asks for the result.
+    `receipt` is set when the service works the request off later: `WorksLater.confirm` asks for it.
     """
 
     rejected: Mapping[int, str] = field(default_factory=dict)
@@ -123,13 +123,18 @@ class Destination(Protocol):
     def send(self, request: Request) -> Answer:
         """Send it. Raises ThrottledError, UnavailableError, RefusedError or DeniedError."""
 
+    def validate(self, request: Request) -> Answer:
+        """Let the service check the request where it can, else check it here; nothing changes."""
+
+
+@runtime_checkable
+class WorksLater(Destination, Protocol):
+    """One whose answers may have a receipt."""
+
     def confirm(self, receipt: str) -> Answer | None:
         """What came of a request that was worked off later, by rows as in `Answer`; None while it
         is not done. Raises RefusedError when nothing of it was taken, and what `send` raises.
         """
-
-    def validate(self, request: Request) -> Answer:
-        """Let the service check the request where it can, else check it here; nothing changes."""
 
 
 @dataclass(frozen=True)

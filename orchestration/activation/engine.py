@@ -112,6 +112,7 @@ class SyncRunner:
         plan, delivery = None, None
         refusals: Counter[str] = Counter()
         try:
+            self._require_same_destination(ledger)
             delivery = self._delivery(ledger)
             if how == "live":
                 delivery.confirm()
@@ -122,7 +123,7 @@ class SyncRunner:
             elif how == "validate":
                 refusals = _validate(delivery)
             elif plan.adds or plan.removals:
-                delivery.open(self.sync.audience)
+                delivery.open(self.sync)
                 delivery.deliver(version, "forget" if self.surroundings.erases else "remove")
             status, reason = _judge(plan, refusals)
         except SyncError as error:
@@ -147,6 +148,15 @@ class SyncRunner:
             unknown,
             requests,
         )
+
+    def _require_same_destination(self, ledger: Ledger) -> None:
+        """What is remembered of one service says nothing of another."""
+        filled = ledger.audience()
+        if filled and filled[0] != self.sync.destination:
+            raise SyncError(
+                f"it has filled an audience at {filled[0]}, where its members still are: go back to "
+                "that destination, and send elsewhere by a document of another name"
+            )
 
     def _delivery(self, ledger: Ledger) -> Delivery:
         clears = self.sync.attributes if self.sync.empty_attributes == "clear" else ()

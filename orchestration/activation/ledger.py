@@ -142,19 +142,24 @@ class Ledger:
         )
         return accepted, rejected, unknown
 
-    def audience_id(self) -> str | None:
-        """The id of the audience at the destination; None before it was made."""
+    def audience(self) -> tuple[str, str] | None:
+        """Destination and id of the audience that the sync fills; None before it was made."""
         known = self.store.execute(
-            "select audience_id from exports.audiences where sync_id = $sync_id",
+            "select destination, audience_id from exports.audiences where sync_id = $sync_id",
             {"sync_id": self.sync_id},
         ).fetchall()
-        return str(known[0][0]) if known else None
+        return known[0] if known else None
 
-    def remember_audience(self, audience_id: str) -> None:
-        """Keep the id of an audience that was made."""
+    def remember_audience(self, destination: str, audience_id: str) -> None:
+        """Keep where an audience was made, and its id there."""
         self.store.execute(
-            "insert into exports.audiences values ($sync_id, $audience_id, $now)",
-            {"sync_id": self.sync_id, "audience_id": audience_id, "now": self.clock()},
+            "insert into exports.audiences values ($sync_id, $destination, $audience_id, $now)",
+            {
+                "sync_id": self.sync_id,
+                "destination": destination,
+                "audience_id": audience_id,
+                "now": self.clock(),
+            },
         )
 
     # --- Rows of the plan ---------------------------------------------------------------------

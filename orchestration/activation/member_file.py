@@ -127,10 +127,6 @@ class MemberFile:
         self._folder.replace(f"{self._tag}.{self._layout.format}", self._shown(members))
         return Answer()
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are answered at once."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:  # noqa: ARG002
         """A file takes every row."""
         return Answer()

@@ -186,8 +186,11 @@ def make_plan(
 ) -> Plan:
     """Make the temporary table `operations` from `candidates` and what the destination holds.
 
-    `accept` lets through what a breaker would keep: a person has looked.
+    `accept` lets through what a breaker would keep: a person has looked. So has one who wrote that
+    the audience is to be emptied.
     """
+    if sync.mode == "empty":
+        store.execute("update candidates set is_member = false")
     store.execute(
         _OPERATIONS,
         {
@@ -214,7 +217,7 @@ def make_plan(
         ).fetchall()
     )
     before = _row(store, "select count(*) from operations")[0]
-    reasons = [] if accept else _break(store, sync, declared, desired)
+    reasons = [] if accept or sync.mode == "empty" else _break(store, sync, declared, desired)
     [in_flight] = _row(
         store,
         "select count(*) from exports.members where sync_id = $sync_id "

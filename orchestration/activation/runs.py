@@ -19,7 +19,7 @@ from orchestration.activation.destination import (
 from orchestration.activation.engine import How, RunReport, Surroundings, SyncRunner
 from orchestration.activation.shown import write_shown
 from orchestration.activation.store import open_store
-from orchestration.activation.syncs import Sync, SyncError, needs_package, read_syncs
+from orchestration.activation.syncs import Sync, SyncError, needs_package, read_syncs, sync_files
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
 
@@ -58,8 +58,9 @@ def run_syncs(
     """Run what is asked for, in the order of the names of the files.
 
     `folder` keeps what syncs remember, paths.exports when it is not said. A sync that fails does
-    not keep the next from running: its report says why. Raises SyncError when a document is wrong,
-    and LockHeld while others run.
+    not keep the next from running: its report says why. So does one of each sync whose document is
+    gone while members of it are still at a destination, where nobody would remove them any more.
+    Raises SyncError when a document is wrong, and LockHeld while others run.
     """
     folder = folder or paths.exports
     syncs = read_syncs(asked.names)
@@ -77,7 +78,35 @@ def run_syncs(
                 surroundings,
             )
             reports.append(runner.run(asked.how))
+        reports += _abandoned(store, asked.how)
+    for report in reports:
+        if report.reason:
+            progress(f"{report.sync_id}: {report.status}: {report.reason}")
     return reports
+
+
+def _abandoned(store: duckdb.DuckDBPyConnection, how: How) -> list[RunReport]:
+    left = store.execute(
+        "select sync_id, count(*) from exports.members group by sync_id order by sync_id"
+    ).fetchall()
+    known = {file.stem for file in sync_files()}
+    return [
+        RunReport(
+            run_id="",
+            sync_id=sync_id,
+            how=how,
+            status="failed",
+            reason=f"its document is gone, and {members:,} members are still there: put "
+            f"syncs/{sync_id}.yml back with mode: empty, and remove it after a live run",
+            plan=None,
+            accepted=0,
+            rejected=0,
+            unknown=0,
+            requests=0,
+        )
+        for sync_id, members in left
+        if sync_id not in known
+    ]
 
 
 def forget_customers(

@@ -15,6 +15,7 @@ create schema if not exists exports;
 -- Grain: one row per sync. The audience that it fills, by its id at the destination.
 create table if not exists exports.audiences (
     sync_id varchar not null,
+    destination varchar not null,
     audience_id varchar not null,
     opened_at timestamp not null
 );

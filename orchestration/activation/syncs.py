@@ -49,7 +49,7 @@ class Sync(BaseModel):
     brand: str
     purpose: str | None = None
     channel: str | None = None
-    mode: Literal["mirror", "add_only"] = "mirror"
+    mode: Literal["mirror", "add_only", "empty"] = "mirror"
     value: str | None = None
     attributes: dict[str, str] = {}
     empty_attributes: Literal["skip", "clear"] = "skip"

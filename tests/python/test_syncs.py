@@ -146,6 +146,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     documents = tmp_path / "syncs"
     documents.mkdir()
     monkeypatch.setattr(runs, "read_syncs", lambda names: syncs.read_syncs(names, documents))
+    monkeypatch.setattr(runs, "sync_files", lambda: syncs.sync_files(documents))
     mautic = Mautic()
     with services({"mautic": mautic}) as (environment, calls):
         made = House(paths, documents, mautic, environment, calls)
@@ -298,6 +299,40 @@ def test_a_package_that_is_not_installed_is_named(
         "the package of facebook_business.api is not there: install the extra exports of "
         "pyproject.toml"
     )
+
+
+def test_an_audience_is_emptied_before_its_document_goes(house: House) -> None:
+    """Else nobody would remove from it who withdraws: every run says so."""
+    for name in ("anna", "ewa"):
+        house.customer(name, f"{name}@example.com")
+    house.sync()
+    document = house.documents / "best.yml"
+    document.rename(house.documents / "worst.yml")
+    _, left = run_syncs(house.paths, Asked(how="dry_run"), quiet, house.environment)
+    assert (left.sync_id, left.status) == ("best", "failed")
+    assert "2 members are still there: put syncs/best.yml back with mode: empty" in str(left.reason)
+    (house.documents / "worst.yml").unlink()
+    house.document(f"{_SYNC}mode: empty\n")
+    report = house.sync()
+    assert report.plan
+    assert (report.status, report.plan.removals) == ("succeeded", 2)
+    assert house.held() == set()
+    document.unlink()
+    assert run_syncs(house.paths, Asked(how="live"), quiet, house.environment) == []
+
+
+def test_a_sync_that_has_filled_one_service_does_not_go_on_at_another(
+    house: House, tmp_path: Path
+) -> None:
+    house.customer("anna", "anna@example.com")
+    house.sync()
+    house.document(
+        "destination: files\naudience: Best\nsegment: best\nbrand: domowo\n"
+        f"options: {{folder: {tmp_path}}}\n"
+    )
+    report = house.sync()
+    assert report.status == "failed"
+    assert "it has filled an audience at mautic" in str(report.reason)
 
 
 def test_a_folder_holds_a_file_of_the_members(house: House, tmp_path: Path) -> None:

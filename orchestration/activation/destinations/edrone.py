@@ -98,10 +98,6 @@ class _Edrone:
         call(self._client, "POST", "/trace", data={**request.body, "app_id": self._app_id})
         return Answer()
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are answered at once."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:
         """edrone checks nothing without taking it: a row without an address."""
         return without_email([request.body["email"]])

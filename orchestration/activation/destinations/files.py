@@ -26,6 +26,7 @@ from orchestration.activation.member_file import (
     Layout,
     MemberFile,
 )
+from orchestration.ingest.ledger import sync_folder
 
 
 class FilesOptions(NoOptions):
@@ -90,7 +91,7 @@ class _LocalFolder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._folder / name)
-            _keep(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             raise _failure(error) from None
         finally:
@@ -102,14 +103,6 @@ class _LocalFolder:
         # Never made here: below a mount that failed, nobody would find the files.
         if not self._folder.is_dir():
             raise DeniedError(f"there is no folder {self._folder}: make it, or mount it")
-
-
-def _keep(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _failure(error: OSError) -> DeniedError | UnavailableError:

@@ -137,10 +137,6 @@ class _Mautic:
                     rejected[found[some[place]]] = reason
         return Answer(rejected)
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are answered at once."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:
         """Mautic checks nothing without taking it: rows without an address."""
         return without_email(request.body.emails)

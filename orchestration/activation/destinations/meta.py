@@ -157,10 +157,6 @@ class _Meta:
             raise UnavailableError("an answer without num_received")
         return Answer(unnamed=int(told.get("num_invalid_entries", 0)))
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are answered at once."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:
         """Meta checks nothing without taking it: rows whose identifiers are no hashes."""
         payload = json.loads(request.body["payload"])

@@ -134,10 +134,6 @@ class _Salesmanago:
             self._call("contact/batchupsertv2", f'"upsertDetails":{json_text(details)}')
         return Answer()
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: what comes of a batch is not told."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:
         """SALESmanago checks nothing without taking it: rows without an address."""
         return without_email(request.body.emails)

@@ -136,10 +136,6 @@ class _Selligent:
             self._call("DELETE", f"{self._list}/data", _KEY, body.keys)
         return Answer()
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are worked off before they are answered."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:  # noqa: ARG002
         """Selligent checks nothing without taking it, and every row has a key."""
         return Answer()

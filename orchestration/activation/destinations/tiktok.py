@@ -104,10 +104,6 @@ class _TikTok:
         self._call("mapping", request.body)
         return Answer()
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are answered at once."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:
         """TikTok checks nothing without taking it: rows whose identifiers are no hashes."""
         members = json.loads(request.body)["batch_data"]

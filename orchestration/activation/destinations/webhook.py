@@ -115,10 +115,6 @@ class _Webhook:
         response = call(self._client, "POST", self._url, content=body.content, headers=headers)
         return _answer(told(response), request.rows) if response.content else Answer()
 
-    def confirm(self, receipt: str) -> Answer | None:
-        """Never asked: requests are answered at once."""
-        raise NotImplementedError(receipt)
-
     def validate(self, request: Request) -> Answer:  # noqa: ARG002
         """Nothing is known of what the receiver takes."""
         return Answer()
