@@ -51,17 +51,18 @@ class ErasureError(Exception):
 def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write what no file holds yet: a file of the log per build, of the segments per recorded day.
 
-    The arms that customers were drawn for are one file, written anew when there are more or fewer.
-    After an erasure the log is written anew, and the erased are taken out of the other files. The
-    tombstones of customers are written last: as long as they are not there, all is done again.
+    The arms that customers were drawn for are one file, written anew when there are more or fewer;
+    so are the tombstones of records. After an erasure the log is written anew, and the erased are
+    taken out of the other files. The tombstones of customers are written last: as long as they are
+    not there, all is done again.
     """
     folder.mkdir(exist_ok=True)
     for draft in folder.rglob(".*.parquet"):
         draft.unlink()
-    [(erased,)] = warehouse.execute("select count(*) from registry.erased_customers").fetchall()
-    is_new = erased > _rows(warehouse, folder / "erased_customers.parquet")
-    if is_new:
+    is_new = _count(warehouse, "erased_customers") > _rows(warehouse, folder / "erased_customers.parquet")
+    if _count(warehouse, "erased_records") != _rows(warehouse, folder / "erased_records.parquet"):
         _write(warehouse, "registry.erased_records", folder / "erased_records.parquet")
+    if is_new:
         for file in _log_files(folder):
             file.unlink()
         _forget_members(warehouse, folder)
@@ -74,7 +75,7 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
             f"(from registry.identity_log where build_number > {since})",
             folder / f"{last:08d}.parquet",
         )
-    [(drawn,)] = warehouse.execute(f"select count(*) from registry.{_ASSIGNMENTS}").fetchall()
+    drawn = _count(warehouse, _ASSIGNMENTS)
     if is_new or drawn != _rows(warehouse, folder / f"{_ASSIGNMENTS}.parquet"):
         _write(warehouse, f"registry.{_ASSIGNMENTS}", folder / f"{_ASSIGNMENTS}.parquet")
     _save_memberships(warehouse, folder)
@@ -165,15 +166,20 @@ def _last_recorded_day(warehouse: duckdb.DuckDBPyConnection) -> str:
 
 
 def _lacks_tombstones(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> bool:
-    file = folder / "erased_customers.parquet"
-    if not file.exists() or not _has_table(warehouse, "erased_customers"):
-        return file.exists()
-    missing = warehouse.execute(
-        "select 1 from read_parquet($file) as saved anti join registry.erased_customers "
-        "using (customer_id) limit 1",
-        {"file": str(file)},
-    ).fetchall()
-    return bool(missing)
+    for table, key in (("erased_customers", "customer_id"), ("erased_records", "record_hash")):
+        file = folder / f"{table}.parquet"
+        if not file.exists():
+            continue
+        if not _has_table(warehouse, table):
+            return True
+        missing = warehouse.execute(
+            f"select 1 from read_parquet($file) as saved anti join registry.{table} "
+            f"using ({key}) limit 1",
+            {"file": str(file)},
+        ).fetchall()
+        if missing:
+            return True
+    return False
 
 
 def copy_registry(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
@@ -247,6 +253,11 @@ def _has_table(
 
 def _log_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.parquet"))
+
+
+def _count(warehouse: duckdb.DuckDBPyConnection, table: str) -> int:
+    [(rows,)] = warehouse.execute(f"select count(*) from registry.{table}").fetchall()
+    return int(rows)
 
 
 def _rows(warehouse: duckdb.DuckDBPyConnection, file: Path) -> int:
