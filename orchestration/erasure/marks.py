@@ -137,7 +137,9 @@ def _name(system: str, entity: str, *key: str) -> str:
 
 
 def _marks(entity: Entity) -> list[str]:
-    identifiers = [f"{quote_text(f'{IDENTIFIER}{kind}:')} || {value}" for kind, value in _ids(entity)]
+    identifiers = [
+        f"{quote_text(f'{IDENTIFIER}{kind}:')} || {value}" for kind, value in _ids(entity)
+    ]
     return [
         _name("source_system", entity.name, *entity.key),
         *_names_of_person(entity),

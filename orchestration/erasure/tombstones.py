@@ -75,6 +75,8 @@ def reject_erased(
     read_tombstones(connection, file)
     relation = f"(select *, {quote_text(system)} as source_system from checked)"
     query = erased_query(entity, relation, entity.column_names, "_row")
-    connection.execute(f"create or replace temp table erased as select distinct _row from ({query})")
+    connection.execute(
+        f"create or replace temp table erased as select distinct _row from ({query})"
+    )
     connection.execute("delete from rejected where _row in (from erased)")
     connection.execute(f"insert into rejected select _row, '{ERASED}' from erased")

@@ -20,9 +20,7 @@ def macro_sql(name: str, *arguments: str) -> str:
 
 @cache
 def _templates() -> dict[str, jinja2.Template]:
-    files = [
-        file for folder in _FOLDERS for file in (PROJECT / "macros" / folder).glob("*.sql")
-    ]
+    files = [file for folder in _FOLDERS for file in (PROJECT / "macros" / folder).glob("*.sql")]
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
     environment.globals["env_var"] = os.environ.get
     environment.globals.update({file.stem: partial(macro_sql, file.stem) for file in files})

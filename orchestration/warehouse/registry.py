@@ -59,7 +59,8 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for draft in folder.rglob(".*.parquet"):
         draft.unlink()
-    is_new = _count(warehouse, "erased_customers") > _rows(warehouse, folder / "erased_customers.parquet")
+    erased = _count(warehouse, "erased_customers")
+    is_new = erased > _rows(warehouse, folder / "erased_customers.parquet")
     if _count(warehouse, "erased_records") != _rows(warehouse, folder / "erased_records.parquet"):
         _write(warehouse, "registry.erased_records", folder / "erased_records.parquet")
     if is_new:
@@ -195,13 +196,12 @@ def copy_registry(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
 
 
 def last_erasure(warehouse: duckdb.DuckDBPyConnection) -> datetime | None:
-    """When customers were erased last, in UTC; None when nobody ever was."""
-    if not _has_table(warehouse, "erased_customers"):
-        return None
-    [(erased_at,)] = warehouse.execute(
-        "select max(erased_at) from registry.erased_customers"
-    ).fetchall()
-    return erased_at if isinstance(erased_at, datetime) else None
+    """When somebody was erased last, in UTC; None when nobody ever was."""
+    moments = []
+    for table in _TOMBSTONES:
+        if _has_column(warehouse, table, "erased_at"):
+            moments += warehouse.execute(f"select max(erased_at) from registry.{table}").fetchall()
+    return max((moment for (moment,) in moments if moment is not None), default=None)
 
 
 def erase_customers(
@@ -220,7 +220,7 @@ def erase_customers(
     """
     manifest = dbt.parse(paths)
     with build_lock(paths.lock, "erasing customers", wait_seconds, progress):
-        _require_finished_build(paths.warehouse)
+        require_finished_build(paths.warehouse)
         erased_at = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
         arguments = {"customer_ids": list(customer_ids), "erased_at": erased_at}
         dbt.run_operation(manifest, paths, "erase_customers", arguments)
@@ -230,7 +230,8 @@ def erase_customers(
     progress(f"erased from the graph: {len(customer_ids):,}; the next build makes everything anew")
 
 
-def _require_finished_build(file: Path) -> None:
+def require_finished_build(file: Path) -> None:
+    """Raise ErasureError unless the last build of a warehouse passed."""
     with duckdb.connect(str(file), read_only=True) as warehouse:
         last = warehouse.execute(
             "select finished_at from meta.builds order by started_at desc limit 1"
@@ -247,6 +248,15 @@ def _has_table(
         "select 1 from duckdb_tables() where schema_name = 'registry' and table_name = $table "
         "and database_name = coalesce($catalog, current_database())",
         {"table": table, "catalog": catalog},
+    ).fetchall()
+    return bool(known)
+
+
+def _has_column(warehouse: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    known = warehouse.execute(
+        "select 1 from duckdb_columns() where database_name = current_database() "
+        "and schema_name = 'registry' and table_name = $table and column_name = $column",
+        {"table": table, "column": column},
     ).fetchall()
     return bool(known)
 
