@@ -1,4 +1,4 @@
-"""DuckDB files without what deleting has left in them: DuckDB gives space back, and no byte away."""
+"""DuckDB files without what deleting has left in them: DuckDB frees space, and clears none."""
 
 from collections.abc import Collection
 from pathlib import Path

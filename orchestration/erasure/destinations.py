@@ -18,7 +18,8 @@ def holders(
         return {}
     with opened_exports(paths.exports, progress) as store:
         rows = store.execute(
-            "select sync_id, customer_id from exports.members where list_contains($ids, customer_id)",
+            "select sync_id, customer_id from exports.members "
+            "where list_contains($ids, customer_id)",
             {"ids": sorted(customer_ids)},
         ).fetchall()
     held: dict[str, set[str]] = {}

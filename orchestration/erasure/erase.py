@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Eraser:
 
     paths: Paths
     progress: Callable[[str], None]
-    environment: Mapping[str, str] = os.environ
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     sleep: Callable[[float], None] = time.sleep
     wait_seconds: float = 3_600
 
@@ -110,11 +110,8 @@ class Eraser:
         now = datetime.now(UTC).replace(tzinfo=None)
         with self._warehouse(read_only=True) as warehouse:
             prepare(warehouse)
-            if who:
-                requests = given_requests(warehouse, who, now)
-            else:
-                requests = delivered_requests(warehouse)
-            answers = answer(warehouse, requests)
+            given = given_requests(warehouse, who, now)
+            answers = answer(warehouse, given or delivered_requests(warehouse))
             erased = [each for each in answers if each.reason is None]
             if not erased:
                 return answers, None
@@ -169,26 +166,21 @@ class Eraser:
             warehouse.execute(
                 "alter table registry.erased_records add column if not exists erased_at timestamp"
             )
+            # Anew for whoever has come back since: what happened in between stays out as well.
+            names = {"hashes": sorted(journal.hashes)}
+            warehouse.execute(
+                "delete from registry.erased_records where list_contains($hashes, record_hash)",
+                names,
+            )
             warehouse.execute(
                 f"""
                 insert into registry.erased_records by name
-                select record_hash, {hash_sql("''")} as key_check, $erased_at as erased_at
-                from (select unnest($hashes::varchar[]) as record_hash)
-                anti join registry.erased_records using (record_hash)
+                select
+                    unnest($hashes::varchar[]) as record_hash,
+                    {hash_sql("''")} as key_check,
+                    timestamp {quote_text(journal.erased_at)} as erased_at
                 """,
-                {
-                    "hashes": sorted(journal.hashes),
-                    "erased_at": datetime.fromisoformat(journal.erased_at),
-                },
-            )
-            # Whoever has come back and is erased again: also what happened in between stays out.
-            warehouse.execute(
-                "update registry.erased_records set erased_at = $erased_at "
-                "where list_contains($hashes, record_hash)",
-                {
-                    "hashes": sorted(journal.hashes),
-                    "erased_at": datetime.fromisoformat(journal.erased_at),
-                },
+                names,
             )
             save_registry(warehouse, self.paths.registry)
 
@@ -248,9 +240,9 @@ class Eraser:
         with build_lock(self.paths.lock, "an erasure", self.wait_seconds, self.progress):
             found = search(self.paths.data, journal.traces, skipped)
         if found.holders:
-            names = ", ".join(str(each.relative_to(self.paths.data)) for each in found.holders[:5])
+            first = [str(each.relative_to(self.paths.data)) for each in found.holders[:5]]
             raise ErasureError(
-                f"{len(found.holders):,} files still hold somebody who was erased, {names}: mend or "
+                f"{len(found.holders):,} files still hold somebody who was erased, {', '.join(first)}: mend or "
                 "remove them, then run make erase, which goes on"
             )
         return found

@@ -182,8 +182,8 @@ class _Scrub:
             )
 
     def stage_quarantine(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Write files of the quarantine anew. Their rows cannot always be taken apart: those go that
-        say a text or an id of the person, whichever column it is in.
+        """Write files of the quarantine anew. Their rows cannot always be taken apart: those go
+        that say a text or an id of the person, whichever column it is in.
         """
         loads = [load for load in self._ledger.values() if load.rows_quarantined]
         held = [load for load in loads if (self._paths.quarantine / str(load.raw_file)).exists()]
@@ -270,7 +270,7 @@ class _Scrub:
 
 
 def _rows_with_ids(relation: str, keys: str) -> str:
-    """SQL of the rows of a quarantine that say an id of the temporary table `ids`: keys, request."""
+    """SQL of the rows of a quarantine that say an id of the table `ids`: keys, request."""
     words = "string_split_regex(lower(raw), '[^\\pL\\pN_.-]+')"
     return f"""
         select said.* exclude (word), ids.request_id

@@ -1,4 +1,4 @@
-"""The state of an erasure that has begun: whoever goes on after a kill finds here what is to be done.
+"""The state of an erasure that has begun: whoever goes on after a kill finds here what is left.
 
 It is the one file with an erased person's data while the erasure lasts, and goes at its end.
 """

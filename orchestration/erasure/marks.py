@@ -94,7 +94,10 @@ def marks_query(entity: Entity, relation: str, columns: Collection[str], keys: s
             left join mark_brands on given.brand_id = mark_brands.brand_id
         )
         select
-            * exclude ({", ".join(map(quote_name, names))}, account_system, card_system, calling_code),
+            * exclude (
+                {", ".join(map(quote_name, names))},
+                source_system, account_system, card_system, calling_code
+            ),
             {_name("source_system", entity.name, *entity.key)} as own_name,
             list_filter([{", ".join(_marks(entity))}], lambda mark: mark is not null) as marks,
             try_cast(coalesce({", ".join([*times, "null"])}) as timestamp) as happened_at,

@@ -78,7 +78,9 @@ def follow(connection: duckdb.DuckDBPyConnection, paths: Paths) -> list[Trace]:
                     not in (select mark from marks)
         ),
         named as (
-            select request_id, list(distinct [{", ".join(f"lower({name})" for name in _NAMES)}]) as l
+            select
+                request_id,
+                list(distinct [{", ".join(f"lower({name})" for name in _NAMES)}]) as names
             from names
             group by request_id
         ),
@@ -90,7 +92,7 @@ def follow(connection: duckdb.DuckDBPyConnection, paths: Paths) -> list[Trace]:
         select
             numbered.request_id,
             list(written.text order by written.text) filter (written.text is not null),
-            any_value(named.l),
+            any_value(named.names),
             any_value(numbered.ids),
             list(written.text order by written.text)
                 filter (written.text in (select text from within))

@@ -108,7 +108,8 @@ def _line_holds(text: str, name: tuple[str, ...]) -> bool:
     *names, street = name
     place = text.find(street)
     while place >= 0:
-        line = text[text.rfind("\n", 0, place) + 1 : text.find("\n", place) % (len(text) + 1)]
+        start, end = text.rfind("\n", 0, place) + 1, text.find("\n", place)
+        line = text[start : end if end >= 0 else None]
         if all(re.search(rf"\b{re.escape(each)}\b", line) for each in names):
             return True
         place = text.find(street, place + 1)
