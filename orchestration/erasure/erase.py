@@ -242,8 +242,8 @@ class Eraser:
         if found.holders:
             first = [str(each.relative_to(self.paths.data)) for each in found.holders[:5]]
             raise ErasureError(
-                f"{len(found.holders):,} files still hold somebody who was erased, {', '.join(first)}: mend or "
-                "remove them, then run make erase, which goes on"
+                f"{len(found.holders):,} files still hold somebody who was erased: "
+                f"{', '.join(first)}; mend or remove them, then run make erase, which goes on"
             )
         return found
 

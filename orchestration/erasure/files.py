@@ -2,11 +2,11 @@
 
 All new files are written beside the old ones first and then take their places together, so that a
 process which ends in between leaves the one or the other, and never rows that nobody can place.
-Erased lines of a text become empty ones: all other rows keep their numbers.
+Erased lines of a text become empty ones: all other rows keep their numbers. An order of somebody
+else that went to the person stays, without the name of whom it went to.
 """
 
 import io
-import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,9 +23,9 @@ from orchestration.contract import Entity, load_contract
 from orchestration.erasure.rows import (
     Trace,
     contract_columns,
+    gift_rows,
     marked_rows,
     own_relation,
-    pattern_of,
     prepare_rows,
     raw_relation,
     written_rows,
@@ -46,6 +46,8 @@ from orchestration.paths import Paths
 
 _DRAFT = ".erasing-"  # Begins the name of a new file; the loader leaves such files alone.
 _SHORTEST_ID = 3  # Shorter ids of a person are found in rows of everybody.
+
+_NAMELESS = "erased"  # What stands for the name of a recipient.
 
 _Rows = dict[int, str]  # The request by the number of the row.
 
@@ -128,7 +130,7 @@ class _Scrub:
         self._hashes = hashes
         self._traces = traces
         self._ledger = {load.load_id: load for load in read_ledger(paths)}
-        self._pattern = pattern_of({text for trace in traces for text in trace.texts})
+        self._texts = {text for trace in traces for text in trace.texts}
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the temporary tables that say whose a row is."""
@@ -158,19 +160,43 @@ class _Scrub:
         return _by_load(
             connection,
             f"{marked_rows(entity, relation, columns, keys)} "
-            f"union all {written_rows(relation, keys, text, self._pattern)}",
+            f"union all {written_rows(relation, keys, text, self._texts)}",
         )
+
+    def gifts(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        relation: str,
+        columns: Collection[str],
+        row: str,
+        load: str = "0",
+    ) -> dict[int, dict[int, str]]:
+        """The names of recipients that are an erased person's, by load and row."""
+        keys = f"{load} as place_load, {row} as place_row"
+        query = gift_rows(relation, columns, keys, self._traces)
+        if query is None:
+            return {}
+        found: dict[int, dict[int, str]] = {}
+        rows = connection.execute(f"from ({query}) order by all").fetchall()
+        for load_id, number, request, name in rows:
+            found.setdefault(load_id, {})[number] = name
+            self.staged.counts[request, "recipients"] += 1
+        return found
 
     def stage_raw(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Write the raw files of an entity anew."""
         relation = raw_relation(self._paths, entity)
         if relation is None:
             return
-        for load_id, rows in self.rows(connection, entity, relation, "_row", "_load_id").items():
+        gone = self.rows(connection, entity, relation, "_row", "_load_id")
+        columns = contract_columns(connection, entity, relation)
+        gifts = self.gifts(connection, relation, columns, "_row", "_load_id")
+        for load_id in sorted({*gone, *gifts}):
+            rows = gone.get(load_id, {})
             load = self._ledger[load_id]
             file = self._paths.raw / str(load.raw_file)
             draft = self._stage(file, "raw", rows)
-            _write_parquet(file, draft, rows, "_row")
+            _write_parquet(file, draft, rows, "_row", gifts.get(load_id, ()))
             [(latest,)] = connection.execute(
                 f"select {latest_event_at(entity)} from read_parquet({quote_files([draft])})"
             ).fetchall()
@@ -202,7 +228,7 @@ class _Scrub:
             keys = "0 as place_load, row as place_row"
             rows = _by_load(
                 connection,
-                f"{written_rows(relation, keys, 'raw', self._pattern)} union all "
+                f"{written_rows(relation, keys, 'raw', self._texts)} union all "
                 f"{_rows_with_ids(relation, keys)}",
             ).get(0, {})
             if not rows:
@@ -233,15 +259,21 @@ class _Scrub:
         rows = _by_load(
             connection,
             f"{marked_rows(entity, given, entity.column_names, keys)} union all "
-            f"{written_rows('records', keys, opened.record_text, self._pattern)}",
+            f"{written_rows('records', keys, opened.record_text, self._texts)}",
         ).get(0, {})
-        if not rows:
+        gifts = self.gifts(connection, "given", entity.column_names, "_row").get(0, {})
+        if not rows and not gifts:
             return
         draft = self._stage(file.path, "landing", rows)
         if opened.is_columnar:
-            _write_parquet(file.path, draft, rows)
+            _write_parquet(file.path, draft, rows, None, gifts)
         else:
-            _write_text(file, draft, lines_of(connection, opened, rows))
+            names = {
+                line: name
+                for row, name in gifts.items()
+                for line in lines_of(connection, opened, [row])
+            }
+            _write_text(file, draft, lines_of(connection, opened, rows), names)
         self._describe(file, draft)
 
     def stage_ledger(self) -> None:
@@ -292,8 +324,10 @@ def _by_load(connection: duckdb.DuckDBPyConnection, query: str) -> dict[int, _Ro
 # --- Writing a file ---------------------------------------------------------------------------
 
 
-def _write_text(file: LandedFile, draft: Path, lines: Collection[int]) -> None:
-    """Leave lines empty."""
+def _write_text(
+    file: LandedFile, draft: Path, lines: Collection[int], names: Mapping[int, str]
+) -> None:
+    """Leave lines empty, and names out of others."""
     number = 0
     with (
         _open(file.path, "rb", file.compression) as source,
@@ -301,13 +335,17 @@ def _write_text(file: LandedFile, draft: Path, lines: Collection[int]) -> None:
     ):
         for line in _lines(source):
             number += 1
-            target.write(line if number not in lines else line[len(line.rstrip(b"\r\n")) :])
-    if max(lines) > number:
+            if number in lines:
+                target.write(line[len(line.rstrip(b"\r\n")) :])
+            elif number in names:
+                target.write(line.replace(names[number].encode(), _NAMELESS.encode()))
+            else:
+                target.write(line)
+    if max((*lines, *names)) > number:
         raise ScrubError(
             f"landing/{file.name}: its lines cannot be counted for sure; nothing is erased: "
             "deliver the file again with one kind of line ends"
         )
-    os.utime(draft)
 
 
 def _open(path: Path, mode: str, compression: str) -> Any:
@@ -327,11 +365,17 @@ def _lines(source: Any) -> Iterator[bytes]:
 
 
 def _write_parquet(
-    source: Path, draft: Path, rows: Collection[int], column: str | None = None
+    source: Path,
+    draft: Path,
+    rows: Collection[int],
+    column: str | None = None,
+    nameless: Collection[int] = (),
 ) -> None:
-    """Leave rows out: by the number in a column, or else by their place, counted from 1."""
+    """Leave rows out, and the recipients of `nameless` ones: by the number in a column, or else by
+    their place, counted from 1.
+    """
     given = pq.ParquetFile(source)
-    gone = pa.array(sorted(rows), pa.int64())
+    gone, without_name = (pa.array(sorted(each), pa.int64()) for each in (rows, nameless))
     place = 1
     with pq.ParquetWriter(draft, given.schema_arrow, compression=_codec(given)) as target:
         for group in range(given.num_row_groups):
@@ -339,7 +383,20 @@ def _write_parquet(
             places = pa.array(range(place, place + table.num_rows), pa.int64())
             numbers = table[column] if column else places
             place += table.num_rows
+            if nameless:
+                table = _without_names(table, pc.is_in(numbers, value_set=without_name))
             target.write_table(table.filter(pc.invert(pc.is_in(numbers, value_set=gone))))
+
+
+def _without_names(table: pa.Table, is_nameless: Any) -> pa.Table:
+    [place] = [
+        place
+        for place, name in enumerate(table.column_names)
+        if name.strip().lower() == "recipient_name"
+    ]
+    nameless = pa.scalar(_NAMELESS, table.schema.field(place).type)
+    names = pc.if_else(is_nameless, nameless, table.column(place))
+    return table.set_column(place, table.schema.field(place), names)
 
 
 def _codec(file: pq.ParquetFile) -> str:

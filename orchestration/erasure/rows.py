@@ -20,8 +20,10 @@ from orchestration.paths import Paths
 
 _SHORTEST = 6  # Characters of what is searched for: fewer are found by chance.
 _NAMES = ("first_name", "last_name", "street")
-_BEFORE = r"(?:^|[^\pL\pN_.%+-])"
-_AFTER = r"(?:$|[^\pL\pN_.-]|[.](?:$|[^\pL\pN]))"
+# What is not ASCII is a letter, save for invisible spaces; classes of Unicode take long to compile.
+_LETTER = r"a-z0-9\x{a1}-\x{1fff}\x{2070}-\x{10ffff}"
+_BEFORE = rf"(?:^|[^{_LETTER}_.%+-])"
+_AFTER = rf"(?:$|[^{_LETTER}_.-]|[.](?:$|[^{_LETTER}]))"
 
 
 @dataclass(frozen=True)
@@ -230,27 +232,53 @@ def marked_rows(entity: Entity, relation: str, columns: Collection[str], keys: s
     """
 
 
-def written_rows(relation: str, keys: str, text: str, pattern: str) -> str:
-    """SQL of the rows in whose `text` something stands that is the person's: keys, request."""
+def written_rows(relation: str, keys: str, text: str, texts: Collection[str]) -> str:
+    """SQL of the rows in whose `text` one of the person's texts stands: their keys, the request."""
+    # The first expression is the fast one, and few rows are left to the second.
+    tests = [
+        f"regexp_matches(lower({text}), {quote_text(pattern)})"
+        for pattern in (any_of(texts), pattern_of(texts))
+    ]
     return f"""
         select said.* exclude (said_text), texts.request_id
         from (
             select {keys}, lower({text}) as said_text
             from {relation}
-            where regexp_matches(lower({text}), {quote_text(pattern)})
+            where {" and ".join(tests) if texts else "false"}
         ) as said
         inner join texts on contains(said.said_text, texts.text)
     """
 
 
-def pattern_of(texts: Collection[str]) -> str:
-    """A regular expression, of RE2, of any of these texts standing alone, in lower case.
-
-    One that nothing matches when there is none.
+def gift_rows(
+    relation: str, columns: Collection[str], keys: str, traces: Sequence[Trace]
+) -> str | None:
+    """SQL of the orders of others that went to the person, by name and street: their keys,
+    the request, recipient_name. None where nobody is named.
     """
-    if not texts:
-        return "[^\\x00-\\x{10FFFF}]"
-    return f"{_BEFORE}(?:{'|'.join(map(_literal, sorted(texts)))}){_AFTER}"
+    names = [(trace.request_id, *name) for trace in traces for name in trace.names]
+    if not names or not {"recipient_name", "delivery_street"} <= set(columns):
+        return None
+    values = ", ".join(f"({', '.join(map(quote_text, name))})" for name in names)
+    return f"""
+        select {keys}, named.request_id, orders.recipient_name
+        from {relation} as orders
+        inner join (values {values}) as named (request_id, first_name, last_name, street)
+            on
+                contains(lower(orders.delivery_street), named.street)
+                and contains(lower(orders.recipient_name), named.first_name)
+                and contains(lower(orders.recipient_name), named.last_name)
+    """
+
+
+def any_of(texts: Collection[str]) -> str:
+    """A regular expression, of RE2, of any of these texts in lower case; "" when there is none."""
+    return "|".join(map(_literal, sorted(texts)))
+
+
+def pattern_of(texts: Collection[str]) -> str:
+    """As `any_of`, where the text stands alone: within an address is another address."""
+    return f"{_BEFORE}(?:{any_of(texts)}){_AFTER}" if texts else ""
 
 
 def _literal(text: str) -> str:

@@ -14,11 +14,12 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.activation.match_keys import unkeyed_hashes
-from orchestration.erasure.rows import Trace, pattern_of
+from orchestration.erasure.rows import Trace, any_of, pattern_of
 from orchestration.ingest.files import COMPRESSIONS
 from orchestration.ingest.sql import quote_files, quote_name, quote_text
 
 _CHUNK = 1 << 25
+_MUTE = ("DOUBLE", "FLOAT", "BOOLEAN", "DATE", "TIMESTAMP")  # Types that say nothing of anybody.
 _OVERLAP = 1 << 12  # Longer than anything that is searched for, with what stands beside it.
 
 
@@ -43,23 +44,38 @@ class _Wanted:
     names: frozenset[tuple[str, ...]]
 
     @property
-    def row_pattern(self) -> str:
-        return pattern_of(self.texts | self.words)
+    def is_in_row(self) -> str:
+        """SQL that says whether the text `said` of a row has any of it."""
+        tests = [
+            f"regexp_matches(said, {quote_text(pattern)})"
+            for pattern in (any_of(self.texts), pattern_of(self.words))
+            if pattern
+        ]
+        tests += [
+            " and ".join(
+                f"contains(said, {quote_text(each)})"
+                f" and regexp_matches(said, {quote_text(pattern_of([each]))})"
+                for each in name
+            )
+            for name in sorted(self.names)
+        ]
+        return " or ".join(f"({test})" for test in tests) or "false"
 
 
 def search(data: Path, traces: Sequence[Trace], skipped: Collection[Path] = ()) -> Found:
     """Look for people in all files below a folder; links, and `skipped` with all below, aside."""
     wanted = _wanted(traces)
     holders, files, size = [], 0, 0
-    for file in sorted(data.rglob("*")):
-        if file.is_symlink() or not file.is_file():
-            continue
-        if any(file == each or each in file.parents for each in skipped):
-            continue
-        files += 1
-        size += file.stat().st_size
-        if _holds(file, wanted):
-            holders.append(file)
+    with duckdb.connect() as connection:
+        for file in sorted(data.rglob("*")):
+            if file.is_symlink() or not file.is_file():
+                continue
+            if any(file == each or each in file.parents for each in skipped):
+                continue
+            files += 1
+            size += file.stat().st_size
+            if _holds(connection, file, wanted):
+                holders.append(file)
     return Found(files, size, tuple(holders))
 
 
@@ -71,11 +87,12 @@ def _wanted(traces: Sequence[Trace]) -> _Wanted:
     return _Wanted(frozenset((texts - words) | hashes), frozenset(words), names)
 
 
-def _holds(file: Path, wanted: _Wanted) -> bool:
+def _holds(connection: duckdb.DuckDBPyConnection, file: Path, wanted: _Wanted) -> bool:
     if file.suffix == ".parquet":
-        return _bytes_hold(file, wanted) or _parquet_holds(file, wanted)
+        relation = f"read_parquet({quote_files([file])}, hive_partitioning = false)"
+        return _bytes_hold(file, wanted) or _relation_holds(connection, relation, wanted)
     if _is_database(file):
-        return _bytes_hold(file, wanted) or _database_holds(file, wanted)
+        return _bytes_hold(file, wanted) or _database_holds(connection, file, wanted)
     return _text_holds(file, wanted)
 
 
@@ -135,39 +152,25 @@ def _is_database(file: Path) -> bool:
         return opened.read(12)[8:] == b"DUCK"
 
 
-def _parquet_holds(file: Path, wanted: _Wanted) -> bool:
-    with duckdb.connect() as connection:
-        relation = f"read_parquet({quote_files([file])}, hive_partitioning = false)"
-        return _relation_holds(connection, relation, wanted)
-
-
-def _database_holds(file: Path, wanted: _Wanted) -> bool:
-    with duckdb.connect() as connection:
-        connection.execute(f"attach {quote_text(str(file))} as searched (read_only)")
-        tables = connection.execute(
-            "select schema_name, table_name from duckdb_tables() "
-            "where database_name = 'searched' order by all"
-        ).fetchall()
-        return any(
-            _relation_holds(
-                connection, f"searched.{quote_name(schema)}.{quote_name(table)}", wanted
-            )
-            for schema, table in tables
-        )
+def _database_holds(connection: duckdb.DuckDBPyConnection, file: Path, wanted: _Wanted) -> bool:
+    connection.execute(f"attach {quote_text(str(file))} as searched (read_only)")
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = 'searched' order by all"
+    ).fetchall()
+    relations = [f"searched.{quote_name(schema)}.{quote_name(table)}" for schema, table in tables]
+    holds = any(_relation_holds(connection, relation, wanted) for relation in relations)
+    connection.execute("detach searched")
+    return holds
 
 
 def _relation_holds(connection: duckdb.DuckDBPyConnection, relation: str, wanted: _Wanted) -> bool:
     described = connection.execute(f"describe select * from {relation}").fetchall()
-    columns = ", ".join(f"{quote_name(name)}::varchar" for name, *_ in described)
-    tests = [
-        f"regexp_matches(said, {quote_text(wanted.row_pattern)})",
-        *(
-            " and ".join(f"regexp_matches(said, {quote_text(pattern_of([each]))})" for each in name)
-            for name in sorted(wanted.names)
-        ),
-    ]
+    columns = [f"{quote_name(name)}::varchar" for name, kind, *_ in described if kind not in _MUTE]
+    if not columns:
+        return False
     found = connection.execute(
-        f"select 1 from (select lower(concat_ws(' ', {columns})) as said from {relation}) "
-        f"where {' or '.join(f'({test})' for test in tests)} limit 1"
+        f"select 1 from (select lower(concat_ws(' ', {', '.join(columns)})) as said "
+        f"from {relation}) where {wanted.is_in_row} limit 1"
     ).fetchall()
     return bool(found)
