@@ -108,7 +108,7 @@ class Eraser:
     def _begin(self, who: Sequence[str]) -> tuple[list[Answer], Journal | None]:
         """Find out who is meant and what is theirs. From here on they are sent nowhere."""
         now = datetime.now(UTC).replace(tzinfo=None)
-        with self._warehouse(read_only=True) as warehouse:
+        with self._warehouse() as warehouse:
             prepare(warehouse)
             given = given_requests(warehouse, who, now)
             answers = answer(warehouse, given or delivered_requests(warehouse))
@@ -139,7 +139,7 @@ class Eraser:
             "stage": self._stage,
             "scrub": self._scrub,
             "renew": self._renew,
-            "build": self._build,
+            "rebuild": self._rebuild,
             "clean": self._clean,
         }
         for name, step in steps.items():
@@ -198,7 +198,7 @@ class Eraser:
             counts = staged.counts + delete_own_rows(
                 warehouse, self.paths, journal.hashes, journal.traces
             )
-        journal.moves = staged.moves
+        journal.moves, journal.within = staged.moves, sorted(staged.within)
         journal.counts = [(*place, rows) for place, rows in sorted(counts.items())]
 
     def _scrub(self, journal: Journal) -> None:
@@ -211,7 +211,7 @@ class Eraser:
         with build_lock(self.paths.lock, "an erasure", self.wait_seconds, self.progress):
             rewrite(self.paths.warehouse, _LASTING_SCHEMAS)
 
-    def _build(self, journal: Journal) -> None:
+    def _rebuild(self, journal: Journal) -> None:
         if _has_changed(journal):
             as_of = date.fromisoformat(journal.as_of)
             run_build(self.paths, as_of, self.progress, self.wait_seconds)
@@ -224,7 +224,7 @@ class Eraser:
         shutil.rmtree(self.paths.exports / "payloads", ignore_errors=True)
         passing = [self.paths.data / name for name in _PASSING]
         for folder in passing:
-            for file in search(folder, journal.traces).holders:
+            for file in search(folder, journal.traces, journal.within).holders:
                 file.unlink(missing_ok=True)
         for file in self.paths.data.glob(_PASSING_FILES):
             file.unlink()
@@ -238,7 +238,7 @@ class Eraser:
             # Who is owed a removal can only be named by what the destination knows.
             skipped.append(self.paths.exports / "store.duckdb")
         with build_lock(self.paths.lock, "an erasure", self.wait_seconds, self.progress):
-            found = search(self.paths.data, journal.traces, skipped)
+            found = search(self.paths.data, journal.traces, journal.within, skipped)
         if found.holders:
             first = [str(each.relative_to(self.paths.data)) for each in found.holders[:5]]
             raise ErasureError(
@@ -281,7 +281,7 @@ class Eraser:
         owing = [(file, proof) for file, proof in proofs if proof["owed"]]
         if not owing:
             return
-        with self._warehouse(read_only=True) as warehouse:
+        with self._warehouse() as warehouse:
             rows = warehouse.execute("select customer_id from registry.erased_customers").fetchall()
         by_hash = {_customer_hash(customer_id): customer_id for (customer_id,) in rows}
         forget(self.paths, by_hash.values(), self.progress, self.environment, self.sleep)
@@ -292,14 +292,14 @@ class Eraser:
             _write(file, proof)
 
     @contextmanager
-    def _warehouse(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse, under the build lock."""
         file = self.paths.warehouse
         with build_lock(self.paths.lock, "an erasure", self.wait_seconds, self.progress):
             if not file.exists():
                 raise ErasureError("nobody is erased: there is no warehouse yet; make build first")
             require_finished_build(file)
-            with duckdb.connect(str(file), read_only=read_only) as warehouse:
+            with duckdb.connect(str(file)) as warehouse:
                 yield warehouse
 
 

@@ -59,11 +59,13 @@ class ScrubError(Exception):
 @dataclass
 class Staged:
     """New files that wait to take their places (draft and target, as paths in the data folder), and
-    how many rows are gone from where, by request.
+    how many rows are gone from where, by request. `within` are texts of the person that stand
+    within a longer word of somebody else.
     """
 
     moves: list[tuple[str, str]] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    within: set[str] = field(default_factory=set)
 
 
 def stage_files(paths: Paths, hashes: Mapping[str, str], traces: Sequence[Trace]) -> Staged:
@@ -82,10 +84,9 @@ def stage_files(paths: Paths, hashes: Mapping[str, str], traces: Sequence[Trace]
             scrub.stage_raw(connection, entity)
         scrub.stage_quarantine(connection)
         for file in find_files(paths.landing):
-            with connection.cursor() as own:  # Temporary tables live as long as it does.
-                scrub.prepare(own)
-                with suppress(RefusedFileError):  # The search says if the person is in it.
-                    scrub.stage_landed(own, file)
+            # Temporary tables live as long as the cursor; the search says who is in a refused file.
+            with connection.cursor() as own, suppress(RefusedFileError):
+                scrub.stage_landed(own, file)
     scrub.stage_ledger()
     return scrub.staged
 
@@ -133,7 +134,7 @@ class _Scrub:
         self._texts = {text for trace in traces for text in trace.texts}
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the temporary tables that say whose a row is."""
+        """Make the tables that say whose a row is, for all cursors of the database."""
         file = tombstones_file(self._paths)
         if file is None:
             raise ScrubError("there are no tombstones yet: nothing is scrubbed")
@@ -141,8 +142,8 @@ class _Scrub:
         prepare_rows(connection, self._hashes, self._traces)
         # Of whom is erased now everything goes, whatever its date says.
         connection.execute(
-            "update tombstones set erased_at = null "
-            "where record_hash in (select record_hash from requests)"
+            "update erasing.tombstones set erased_at = null "
+            "where record_hash in (select record_hash from erasing.requests)"
         )
 
     def rows(
@@ -157,10 +158,10 @@ class _Scrub:
         columns = contract_columns(connection, entity, relation)
         keys = f"{load} as place_load, {row} as place_row"
         text = f"concat_ws(' ', {', '.join(map(quote_name, columns))})"
-        return _by_load(
+        return self._by_load(
             connection,
-            f"{marked_rows(entity, relation, columns, keys)} "
-            f"union all {written_rows(relation, keys, text, self._texts)}",
+            marked_rows(entity, relation, columns, keys),
+            written_rows(relation, keys, text, self._texts),
         )
 
     def gifts(
@@ -219,17 +220,17 @@ class _Scrub:
             for each in trace.ids
             if len(each) >= _SHORTEST_ID
         ]
-        connection.execute("create or replace temp table ids (request_id varchar, id varchar)")
+        connection.execute("create temp table ids (request_id varchar, id varchar)")
         if ids:
             connection.executemany("insert into ids values (?, ?)", ids)
         for load in held:
             file = self._paths.quarantine / str(load.raw_file)
             relation = f"read_parquet({quote_files([file])})"
             keys = "0 as place_load, row as place_row"
-            rows = _by_load(
+            rows = self._by_load(
                 connection,
-                f"{written_rows(relation, keys, 'raw', self._texts)} union all "
-                f"{_rows_with_ids(relation, keys)}",
+                _rows_with_ids(relation, keys),
+                written_rows(relation, keys, "raw", self._texts),
             ).get(0, {})
             if not rows:
                 continue
@@ -256,10 +257,10 @@ class _Scrub:
         opened = open_file(connection, file, entity)
         given = f"(select *, {quote_text(file.system)} as source_system from given)"
         keys = "0 as place_load, _row as place_row"
-        rows = _by_load(
+        rows = self._by_load(
             connection,
-            f"{marked_rows(entity, given, entity.column_names, keys)} union all "
-            f"{written_rows('records', keys, opened.record_text, self._texts)}",
+            marked_rows(entity, given, entity.column_names, keys),
+            written_rows("records", keys, opened.record_text, self._texts),
         ).get(0, {})
         gifts = self.gifts(connection, "given", entity.column_names, "_row").get(0, {})
         if not rows and not gifts:
@@ -280,6 +281,31 @@ class _Scrub:
         """Write the ledger anew, if any file was: its loads are still those of the new files."""
         if self.staged.moves:
             write_loads(self._stage(ledger_file(self._paths), "", {}), self._ledger.values())
+
+    def _by_load(
+        self, connection: duckdb.DuckDBPyConnection, marked: str, written: str
+    ) -> dict[int, _Rows]:
+        """The rows of two queries, by load."""
+        connection.execute(f"create or replace temp table said as {written}")
+        self.staged.within.update(
+            text
+            for (text,) in connection.execute(
+                "select distinct found_text from said where not is_alone"
+            ).fetchall()
+        )
+        found: dict[int, _Rows] = {}
+        for load_id, row, request in connection.execute(f"""
+            select place_load, place_row, max(request_id)
+            from (
+                select place_load, place_row, request_id from ({marked})
+                union all
+                select place_load, place_row, request_id from said where is_alone
+            )
+            group by place_load, place_row
+            order by all
+        """).fetchall():
+            found.setdefault(load_id, {})[row] = request
+        return found
 
     def _stage(self, target: Path, place: str, rows: _Rows) -> Path:
         """The draft of a file, noted with what is gone from it."""
@@ -309,16 +335,6 @@ def _rows_with_ids(relation: str, keys: str) -> str:
         from (select {keys}, unnest({words}) as word from {relation}) as said
         inner join ids on said.word = ids.id
     """
-
-
-def _by_load(connection: duckdb.DuckDBPyConnection, query: str) -> dict[int, _Rows]:
-    found: dict[int, _Rows] = {}
-    for load_id, row, request in connection.execute(
-        "select place_load, place_row, max(request_id) "
-        f"from ({query}) group by place_load, place_row order by all"
-    ).fetchall():
-        found.setdefault(load_id, {})[row] = request
-    return found
 
 
 # --- Writing a file ---------------------------------------------------------------------------

@@ -32,8 +32,8 @@ class Case:
 @dataclass
 class Journal:
     """What is to be done: `hashes` are the tombstones with their requests, `moves` the new files
-    that take their places, `counts` the rows that went (request, place, rows). `done` are the names
-    of the steps that have ended.
+    that take their places, `counts` the rows that went (request, place, rows), `within` the texts
+    that somebody else's words hold too. `done` are the names of the steps that have ended.
     """
 
     as_of: str
@@ -43,6 +43,7 @@ class Journal:
     traces: list[Trace]
     moves: list[tuple[str, str]] = field(default_factory=list)
     counts: list[tuple[str, str, int]] = field(default_factory=list)
+    within: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
     @property

@@ -44,16 +44,21 @@ _IDS = {
 _EMAILS = ("email", "friend_email")
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection what the SQL of marks reads: functions, and seeds as temporary tables."""
-    known = "select 1 from duckdb_functions() where function_name = 'phone_by_library'"
-    if not connection.execute(known).fetchall():  # Cursors of one database share functions.
-        register(connection)
+def prepare(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Give a connection, and all cursors of its database, what the SQL of marks reads: functions,
+    and seeds as tables of a catalogue `erasing` in memory. False when they have it already.
+    """
+    known = "select 1 from duckdb_databases() where database_name = 'erasing'"
+    if connection.execute(known).fetchall():
+        return False
+    register(connection)
+    connection.execute("attach ':memory:' as erasing")
     for seed in ("systems", "brands"):
         file = quote_files([PROJECT / "seeds" / f"{seed}.csv"])
         connection.execute(
-            f"create or replace temp table mark_{seed} as from read_csv({file}, all_varchar = true)"
+            f"create table erasing.{seed} as from read_csv({file}, all_varchar = true)"
         )
+    return True
 
 
 def parents_first(contract: Mapping[str, Entity]) -> list[Entity]:
@@ -88,10 +93,10 @@ def marks_query(entity: Entity, relation: str, columns: Collection[str], keys: s
                 given.*,
                 {_system_of(entity, "account_system")} as account_system,
                 {_system_of(entity, "card_system")} as card_system,
-                mark_brands.calling_code
+                brands.calling_code
             from given
-            left join mark_systems on given.source_system = mark_systems.source_system
-            left join mark_brands on given.brand_id = mark_brands.brand_id
+            left join erasing.systems as systems on given.source_system = systems.source_system
+            left join erasing.brands as brands on given.brand_id = brands.brand_id
         )
         select
             * exclude (
@@ -131,7 +136,7 @@ def is_document(entity: Entity) -> bool:
 def _system_of(entity: Entity, column: str) -> str:
     if entity.name in _OF_THE_SHOP:
         return "given.source_system"
-    return f"coalesce(mark_systems.{column}, given.source_system)"
+    return f"coalesce(systems.{column}, given.source_system)"
 
 
 def _name(system: str, entity: str, *key: str) -> str:

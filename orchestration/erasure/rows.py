@@ -29,16 +29,13 @@ _AFTER = rf"(?:$|[^{_LETTER}_.-]|[.](?:$|[^{_LETTER}]))"
 @dataclass(frozen=True)
 class Trace:
     """What a person's rows say that nobody else's do, in lower case: texts (addresses and numbers
-    as they were typed, and as the models write them), and names with their street.
-
-    `ambiguous` are texts that stand within an identifier of somebody else.
+    as they were typed, and as the models write them), names with their street, and ids.
     """
 
     request_id: str
     texts: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     ids: tuple[str, ...]
-    ambiguous: tuple[str, ...]
 
 
 def follow(connection: duckdb.DuckDBPyConnection, paths: Paths) -> list[Trace]:
@@ -70,15 +67,6 @@ def follow(connection: duckdb.DuckDBPyConnection, paths: Paths) -> list[Trace]:
             where length(trim(text)) >= {_SHORTEST}
             group by all
         ),
-        within as (
-            select text
-            from written
-            semi join entities.identifier_sightings as seen
-                on seen.id_type in ('email', 'phone') and seen.id_value <> written.text
-                and contains(seen.id_value, written.text)
-                and '{IDENTIFIER}' || seen.id_type || ':' || seen.id_value
-                    not in (select mark from marks)
-        ),
         named as (
             select
                 request_id,
@@ -95,9 +83,7 @@ def follow(connection: duckdb.DuckDBPyConnection, paths: Paths) -> list[Trace]:
             numbered.request_id,
             list(written.text order by written.text) filter (written.text is not null),
             any_value(named.names),
-            any_value(numbered.ids),
-            list(written.text order by written.text)
-                filter (written.text in (select text from within))
+            any_value(numbered.ids)
         from numbered
         left join written using (request_id)
         left join named using (request_id)
@@ -110,9 +96,8 @@ def follow(connection: duckdb.DuckDBPyConnection, paths: Paths) -> list[Trace]:
             tuple(texts or ()),
             tuple(sorted(map(tuple, named or ()))),
             tuple(sorted(ids)),
-            tuple(ambiguous or ()),
         )
-        for request_id, texts, named, ids, ambiguous in rows
+        for request_id, texts, named, ids in rows
     ]
 
 
@@ -209,17 +194,21 @@ def contract_columns(
 def prepare_rows(
     connection: duckdb.DuckDBPyConnection, hashes: Mapping[str, str], traces: Sequence[Trace]
 ) -> None:
-    """Make the temporary tables that `marked_rows` and `written_rows` read: which request a hash is
-    of, and which texts.
+    """Make the tables `erasing.requests` and `erasing.texts`: which request a hash is of, and which
+    texts. `marked_rows` and `written_rows` read them.
     """
-    texts = [(trace.request_id, text) for trace in traces for text in trace.texts]
+    texts = [
+        (trace.request_id, text, pattern_of([text])) for trace in traces for text in trace.texts
+    ]
     for table, columns, rows in (
         ("requests", ("record_hash", "request_id"), list(hashes.items())),
-        ("texts", ("request_id", "text"), texts),
+        ("texts", ("request_id", "text", "pattern"), texts),
     ):
-        arrays = [pa.array([row[place] for row in rows], pa.string()) for place in (0, 1)]
+        arrays = [
+            pa.array([row[place] for row in rows], pa.string()) for place in range(len(columns))
+        ]
         connection.register("arrived", pa.table(arrays, names=list(columns)))
-        connection.execute(f"create or replace temp table {table} as from arrived")
+        connection.execute(f"create table erasing.{table} as from arrived")
         connection.unregister("arrived")
 
 
@@ -228,25 +217,23 @@ def marked_rows(entity: Entity, relation: str, columns: Collection[str], keys: s
     return f"""
         select erased.* exclude (record_hash), coalesce(requests.request_id, '') as request_id
         from ({erased_query(entity, relation, columns, keys)}) as erased
-        left join requests using (record_hash)
+        left join erasing.requests as requests using (record_hash)
     """
 
 
 def written_rows(relation: str, keys: str, text: str, texts: Collection[str]) -> str:
-    """SQL of the rows in whose `text` one of the person's texts stands: their keys, the request."""
-    # The first expression is the fast one, and few rows are left to the second.
-    tests = [
-        f"regexp_matches(lower({text}), {quote_text(pattern)})"
-        for pattern in (any_of(texts), pattern_of(texts))
-    ]
+    """SQL of the rows in whose `text` one of the person's texts stands: their keys, the request,
+    the found text, and whether it stands alone: an address within another is not the person's.
+    """
+    found = f"regexp_matches(lower({text}), {quote_text(any_of(texts))})" if texts else "false"
     return f"""
-        select said.* exclude (said_text), texts.request_id
-        from (
-            select {keys}, lower({text}) as said_text
-            from {relation}
-            where {" and ".join(tests) if texts else "false"}
-        ) as said
-        inner join texts on contains(said.said_text, texts.text)
+        select
+            said.* exclude (said_text),
+            texts.request_id,
+            texts.text as found_text,
+            regexp_matches(said.said_text, texts.pattern) as is_alone
+        from (select {keys}, lower({text}) as said_text from {relation} where {found}) as said
+        inner join erasing.texts as texts on contains(said.said_text, texts.text)
     """
 
 

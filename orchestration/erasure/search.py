@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What must be nowhere, in lower case. Texts stand within nothing else; words stand alone.
+    """What must be nowhere, in lower case: texts anywhere, words where they stand alone.
 
     Names stand with their street in one row, or in one line of a text.
     """
@@ -62,9 +62,17 @@ class _Wanted:
         return " or ".join(f"({test})" for test in tests) or "false"
 
 
-def search(data: Path, traces: Sequence[Trace], skipped: Collection[Path] = ()) -> Found:
-    """Look for people in all files below a folder; links, and `skipped` with all below, aside."""
-    wanted = _wanted(traces)
+def search(
+    data: Path,
+    traces: Sequence[Trace],
+    within: Collection[str],
+    skipped: Collection[Path] = (),
+) -> Found:
+    """Look for people in all files below a folder; links, and `skipped` with all below, aside.
+
+    Texts that are also within longer words of others count where they stand alone.
+    """
+    wanted = _wanted(traces, frozenset(within))
     holders, files, size = [], 0, 0
     with duckdb.connect() as connection:
         for file in sorted(data.rglob("*")):
@@ -79,12 +87,11 @@ def search(data: Path, traces: Sequence[Trace], skipped: Collection[Path] = ()) 
     return Found(files, size, tuple(holders))
 
 
-def _wanted(traces: Sequence[Trace]) -> _Wanted:
+def _wanted(traces: Sequence[Trace], within: frozenset[str]) -> _Wanted:
     texts = {text for trace in traces for text in trace.texts}
-    words = {text for trace in traces for text in trace.ambiguous}
     hashes = {each for text in texts for each in unkeyed_hashes({"email": text, "phone": text})}
     names = frozenset(name for trace in traces for name in trace.names)
-    return _Wanted(frozenset((texts - words) | hashes), frozenset(words), names)
+    return _Wanted(frozenset((texts - within) | hashes), frozenset(texts & within), names)
 
 
 def _holds(connection: duckdb.DuckDBPyConnection, file: Path, wanted: _Wanted) -> bool:

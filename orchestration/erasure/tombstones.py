@@ -29,19 +29,21 @@ def tombstones_file(paths: Paths) -> Path | None:
 
 
 def read_tombstones(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Make the temporary table `tombstones`: record_hash, erased_at.
+    """Make the table `erasing.tombstones`: record_hash, erased_at; once for all cursors.
 
     Raises PepperError when SEGMENT_OF_ONE_PEPPER is not the one that the hashes were made with.
     """
-    prepare(connection)
+    if not prepare(connection):
+        return
     connection.execute(
-        "create or replace temp table tombstones as "
-        f"select * from read_parquet({quote_files([file])})"
+        f"create table erasing.tombstones as select * from read_parquet({quote_files([file])})"
     )
     # A file from before erasures were dated.
-    connection.execute("alter table tombstones add column if not exists erased_at timestamp")
+    connection.execute(
+        "alter table erasing.tombstones add column if not exists erased_at timestamp"
+    )
     others = connection.execute(
-        f"select 1 from tombstones where key_check <> {hash_sql(quote_text(''))} limit 1"
+        f"select 1 from erasing.tombstones where key_check <> {hash_sql(quote_text(''))} limit 1"
     ).fetchall()
     if others:
         raise PepperError(
@@ -52,7 +54,7 @@ def read_tombstones(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
 
 def erased_query(entity: Entity, relation: str, columns: Collection[str], keys: str) -> str:
     """SQL of the rows of `relation` that are an erased person's: their `keys`, and each of the
-    hashes that say so. The connection has the table `tombstones`.
+    hashes that say so. `erasing.tombstones` is there.
     """
     return f"""
         with marked as ({marks_query(entity, relation, columns, keys)}),
@@ -61,7 +63,8 @@ def erased_query(entity: Entity, relation: str, columns: Collection[str], keys: 
         )
         select borne.* exclude (mark, happened_at), tombstones.record_hash
         from borne
-        inner join tombstones on {hash_sql("borne.mark")} = tombstones.record_hash
+        inner join erasing.tombstones as tombstones
+            on {hash_sql("borne.mark")} = tombstones.record_hash
         where
             not starts_with(borne.mark, '{IDENTIFIER}')
             or coalesce(borne.happened_at <= tombstones.erased_at, true)
@@ -75,8 +78,6 @@ def reject_erased(
     read_tombstones(connection, file)
     relation = f"(select *, {quote_text(system)} as source_system from checked)"
     query = erased_query(entity, relation, entity.column_names, "_row")
-    connection.execute(
-        f"create or replace temp table erased as select distinct _row from ({query})"
-    )
+    connection.execute(f"create temp table erased as select distinct _row from ({query})")
     connection.execute("delete from rejected where _row in (from erased)")
     connection.execute(f"insert into rejected select _row, '{ERASED}' from erased")
