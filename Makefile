@@ -7,7 +7,7 @@ PORT ?= 3000
 PERSONS ?= 20000
 RUN := .venv/bin/python -m orchestration
 
-.PHONY: help demo build recipe query explain explain-segment card rules train predict sync import-mautic backtest ui bench test lint \
+.PHONY: help demo build recipe query explain explain-segment card rules train predict sync erase import-mautic backtest ui bench test lint \
 	clean setup
 .DEFAULT_GOAL := help
 
@@ -59,6 +59,9 @@ predict: setup ## Score every buyer by the last build; the next build shows it (
 
 sync: setup ## Send audiences as syncs/ says (NAME=champions HOW=dry_run, validate or live ACCEPT=yes)
 	@$(RUN) sync $(NAME) $(if $(HOW),--how $(HOW)) $(if $(ACCEPT),--accept)
+
+erase: setup ## Forget people everywhere and prove it (WHO="e-mail, phone, customer or record", or all who asked)
+	@$(RUN) erase $(WHO)
 
 import-mautic: setup ## Land contacts, tags, stages and withdrawals of Mautic (BRAND=domowo)
 	@$(RUN) import-mautic "$(BRAND)"

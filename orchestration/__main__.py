@@ -86,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--how", choices=("dry_run", "validate", "live"), default=None)
     sync.add_argument("--accept", action="store_true", help="send what a breaker would keep")
     sync.set_defaults(command=_sync)
+    erase = commands.add_parser("erase", help="forget people everywhere, and prove it")
+    erase.add_argument(
+        "who", nargs="*", help="e-mail, phone, customer or record; all who asked when there is none"
+    )
+    erase.set_defaults(command=_erase)
     mautic = commands.add_parser("import-mautic", help="land what Mautic knows of its contacts")
     mautic.add_argument("brand", help="the brand that writes to them, a key of seeds/brands.csv")
     mautic.add_argument("--system", default="mautic", help="folder below the landing folder")
@@ -278,6 +283,18 @@ def _sync(arguments: argparse.Namespace, paths: Paths) -> None:
         raise UsageError(f"look at {', '.join(failed)}: docs/exports.md says what to do")
 
 
+def _erase(arguments: argparse.Namespace, paths: Paths) -> None:
+    from orchestration.erasure.erase import Eraser
+
+    told = Eraser(paths, _progress()).erase(arguments.who)
+    for each in told:
+        sys.stdout.write(f"{each.place}: {each.line}\n")
+    if not told:
+        sys.stdout.write("Nobody asks to be forgotten\n")
+    if any(each.is_open for each in told):
+        raise UsageError("not everybody could be forgotten: docs/privacy.md says what to do")
+
+
 def _import_mautic(arguments: argparse.Namespace, paths: Paths) -> None:
     from orchestration.activation.destination import connection_of
     from orchestration.activation.destinations.mautic import DECLARED, MauticOptions, open_api
@@ -381,6 +398,7 @@ _MADE = (
     "predictions",
     "backtest",
     "exports",
+    "erasure",
     "truth",
     "reports",
     "logs",
@@ -436,6 +454,9 @@ def _is_known(error: Exception) -> bool:
         "LinkageError",
         "TrainingError",
         "RulesFileError",
+        "ErasureError",
+        "ScrubError",
+        "PepperError",
         "SyncError",
         "DeniedError",
         "RefusedError",

@@ -84,6 +84,11 @@ class Paths:
         return self.data / "exports"
 
     @property
+    def erasure(self) -> Path:
+        """What proves that people were forgotten, and what is still to be done of it."""
+        return self.data / "erasure"
+
+    @property
     def reports(self) -> Path:
         """Pages and documents that people look at."""
         return self.data / "reports"

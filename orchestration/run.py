@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from orchestration.erasure.journal import require_whole_files
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
 from orchestration.warehouse.workspace import (
@@ -77,6 +78,7 @@ def build_run_resource(
         paths = Paths.from_environment()
         # The warehouse is opened under the lock only: outside it, another build may have it.
         with build_lock(paths.lock, "the build", wait_seconds, tell):
+            require_whole_files(paths)
             set_aside_if_unreadable(paths.warehouse, tell)
             workspace = choose_workspace(paths, as_of)
             build = BuildRun(workspace, context.resource_config["accept"], tell)

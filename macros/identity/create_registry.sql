@@ -18,7 +18,10 @@
             ~ "erased_at timestamp not null)") -%}
         {%- do run_query(
             "create table if not exists registry.erased_records (record_hash varchar not null, "
-            ~ "key_check varchar not null)") -%}
+            ~ "key_check varchar not null, erased_at timestamp)") -%}
+        {#- A warehouse from before erasures were dated. -#}
+        {%- do run_query(
+            "alter table registry.erased_records add column if not exists erased_at timestamp") -%}
         {%- do run_query(
             "create table if not exists registry.experiment_assignments (experiment_id varchar "
             ~ "not null, customer_id varchar not null, arm varchar not null, stratum varchar, "

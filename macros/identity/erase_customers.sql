@@ -61,8 +61,8 @@
         {%- endfor -%}
         {%- do run_query(
             "insert into " ~ source("registry", "erased_records")
-            ~ " select " ~ erased_record("record_key") ~ ", " ~ erased_record("''")
-            ~ " from erased_now") -%}
+            ~ " (record_hash, key_check, erased_at) select " ~ erased_record("record_key")
+            ~ ", " ~ erased_record("''") ~ ", '" ~ erased_at ~ "' from erased_now") -%}
         {%- do run_query(
             "insert into " ~ source("registry", "erased_customers")
             ~ " select customer_id, current_customer_id, "

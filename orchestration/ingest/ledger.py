@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -57,21 +58,28 @@ def fingerprint(entity: Entity | None) -> str:
 
 def read_ledger(paths: Paths) -> list[Load]:
     """All loads in their order; a last line that a killed process left unfinished is none."""
-    file = _ledger_file(paths)
+    file = ledger_file(paths)
     if not file.exists():
         return []
     lines = file.read_bytes().split(b"\n")[:-1]
     return [_parse(line, f"{file}, line {number}") for number, line in enumerate(lines, start=1)]
 
 
+def write_loads(file: Path, loads: Iterable[Load]) -> None:
+    """Write a whole ledger to a file of its own."""
+    with file.open("wb") as ledger:
+        ledger.writelines(map(_line, loads))
+        ledger.flush()
+        os.fsync(ledger.fileno())
+
+
 def append_load(paths: Paths, load: Load) -> None:
     """Write the load to disk; from here on it counts."""
-    line = json.dumps(asdict(load), default=_iso) + "\n"
-    file = _ledger_file(paths)
+    file = ledger_file(paths)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+b") as ledger:
         _cut_torn_line(ledger)
-        ledger.write(line.encode())
+        ledger.write(_line(load))
         ledger.flush()
         os.fsync(ledger.fileno())
     sync_folder(file.parent)
@@ -86,8 +94,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _ledger_file(paths: Paths) -> Path:
+def ledger_file(paths: Paths) -> Path:
+    """Where the ledger of a data folder is."""
     return paths.raw / "loads.ndjson"
+
+
+def _line(load: Load) -> bytes:
+    return f"{json.dumps(asdict(load), default=_iso)}\n".encode()
 
 
 def _cut_torn_line(ledger: BinaryIO) -> None:

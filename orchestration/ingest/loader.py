@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.contract import Entity
+from orchestration.erasure.tombstones import ERASED, reject_erased, tombstones_file
 from orchestration.ingest.checks import latest_event_at, reject_bad_rows, reject_duplicates
 from orchestration.ingest.files import (
     LandedFile,
@@ -182,6 +183,8 @@ def _load_rows(
                 "the Parquet data are damaged: deliver the file again"
             ) from error
         raise
+    if tombstones := tombstones_file(paths):
+        reject_erased(connection, entity, file.system, tombstones)
     reject_duplicates(connection, entity, earlier)
     reasons = dict(
         connection.execute(
@@ -232,6 +235,7 @@ def _raw_rows(entity: Entity, load: Load) -> str:
 
 
 def _quarantined_rows(load: Load, record_text: str) -> str:
+    """What is kept of rows that were not loaded; nothing but its number of an erased person's."""
     return f"""
         select
             {quote_text(load.system)} as source_system,
@@ -239,7 +243,7 @@ def _quarantined_rows(load: Load, record_text: str) -> str:
             {quote_text(load.file)} as file,
             _row as row,
             rejected.reason,
-            {record_text} as raw,
+            case when rejected.reason <> '{ERASED}' then {record_text} end as raw,
             {_timestamp(load.loaded_at)} as loaded_at
         from rejected
         join records using (_row)

@@ -10,7 +10,7 @@
 import csv
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -43,7 +43,8 @@ class OpenFile:
 
     `rows` are counted in the file itself. `types` has the DuckDB type of each contract column
     in `given`. `record_text` is SQL that makes a text of `record`. To read a few columns of a
-    columnar file again costs less than to keep a copy of what was read.
+    columnar file again costs less than to keep a copy of what was read. `header_lines` stand
+    before the first row of a CSV file; there are none in other files.
     """
 
     rows: int
@@ -51,6 +52,7 @@ class OpenFile:
     new_columns: tuple[str, ...]
     record_text: str
     is_columnar: bool
+    header_lines: int = 0
 
 
 def open_file(connection: duckdb.DuckDBPyConnection, file: LandedFile, entity: Entity) -> OpenFile:
@@ -59,6 +61,17 @@ def open_file(connection: duckdb.DuckDBPyConnection, file: LandedFile, entity: E
         return _open_parquet(connection, file, entity)
     _read_lines(connection, file)
     return (_open_csv if file.format == "csv" else _open_ndjson)(connection, entity)
+
+
+def lines_of(
+    connection: duckdb.DuckDBPyConnection, opened: OpenFile, rows: Iterable[int]
+) -> set[int]:
+    """The lines, counted from 1, that rows of an open text file stand on."""
+    first = {row + opened.header_lines for row in rows}
+    if not opened.header_lines:
+        return first
+    joined = connection.execute("select line, last_line from joined").fetchall()
+    return first.union(*(range(line, last + 1) for line, last in joined if line in first))
 
 
 def base_type(data_type: str) -> str:
@@ -224,7 +237,8 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, entity: Entity) -> OpenFile
             + (select count(*) from unreadable)
     """,
     )
-    return OpenFile(rows, _types(entity, dict.fromkeys(known, TEXT)), new, "record", False)
+    types = _types(entity, dict.fromkeys(known, TEXT))
+    return OpenFile(rows, types, new, "record", False, header_line)
 
 
 def _read_header(connection: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[int, Dialect]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.contract import Entity
+from orchestration.erasure.tombstones import ERASED
 from orchestration.ingest.ledger import Load
 from orchestration.ingest.sql import quote_files, quote_name, quote_text
 from orchestration.paths import Paths
@@ -14,7 +15,8 @@ from orchestration.quality.rules import LEAST_QUARANTINED, orphan_share, rules_f
 
 SAMPLE = 200_000  # rows of a system that are looked at, about
 EARLIER = 30  # loads of a system that a new one is compared with
-REPEATED = "duplicate key"  # the loader's reason for a row that is loaded already
+# The loader's reasons for rows that are no fault of the file: loaded already, or of the erased.
+HARMLESS = ("duplicate key", ERASED)
 FILLED = 0.5  # share of earlier rows that makes a column one that is filled
 ENOUGH_ROWS = 100  # fewer can be without a value of such a column by chance
 
@@ -87,8 +89,8 @@ def _create_loads(
 
 
 def _bad(load: Load) -> dict[str, int]:
-    """Quarantined rows by reason, without those that are loaded already."""
-    return {reason: n for reason, n in (load.reasons or {}).items() if reason != REPEATED}
+    """Quarantined rows by reason, without those that are no fault of the file."""
+    return {reason: n for reason, n in (load.reasons or {}).items() if reason not in HARMLESS}
 
 
 def _create_rows(

@@ -51,17 +51,19 @@ class ErasureError(Exception):
 def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write what no file holds yet: a file of the log per build, of the segments per recorded day.
 
-    The arms that customers were drawn for are one file, written anew when there are more or fewer.
-    After an erasure the log is written anew, and the erased are taken out of the other files. The
-    tombstones of customers are written last: as long as they are not there, all is done again.
+    The arms that customers were drawn for are one file, written anew when there are more or fewer;
+    so are the tombstones of records. After an erasure the log is written anew, and the erased are
+    taken out of the other files. The tombstones of customers are written last: as long as they are
+    not there, all is done again.
     """
     folder.mkdir(exist_ok=True)
     for draft in folder.rglob(".*.parquet"):
         draft.unlink()
-    [(erased,)] = warehouse.execute("select count(*) from registry.erased_customers").fetchall()
+    erased = _count(warehouse, "erased_customers")
     is_new = erased > _rows(warehouse, folder / "erased_customers.parquet")
-    if is_new:
+    if _count(warehouse, "erased_records") != _rows(warehouse, folder / "erased_records.parquet"):
         _write(warehouse, "registry.erased_records", folder / "erased_records.parquet")
+    if is_new:
         for file in _log_files(folder):
             file.unlink()
         _forget_members(warehouse, folder)
@@ -74,7 +76,7 @@ def save_registry(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> None:
             f"(from registry.identity_log where build_number > {since})",
             folder / f"{last:08d}.parquet",
         )
-    [(drawn,)] = warehouse.execute(f"select count(*) from registry.{_ASSIGNMENTS}").fetchall()
+    drawn = _count(warehouse, _ASSIGNMENTS)
     if is_new or drawn != _rows(warehouse, folder / f"{_ASSIGNMENTS}.parquet"):
         _write(warehouse, f"registry.{_ASSIGNMENTS}", folder / f"{_ASSIGNMENTS}.parquet")
     _save_memberships(warehouse, folder)
@@ -165,15 +167,20 @@ def _last_recorded_day(warehouse: duckdb.DuckDBPyConnection) -> str:
 
 
 def _lacks_tombstones(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> bool:
-    file = folder / "erased_customers.parquet"
-    if not file.exists() or not _has_table(warehouse, "erased_customers"):
-        return file.exists()
-    missing = warehouse.execute(
-        "select 1 from read_parquet($file) as saved anti join registry.erased_customers "
-        "using (customer_id) limit 1",
-        {"file": str(file)},
-    ).fetchall()
-    return bool(missing)
+    for table, key in (("erased_customers", "customer_id"), ("erased_records", "record_hash")):
+        file = folder / f"{table}.parquet"
+        if not file.exists():
+            continue
+        if not _has_table(warehouse, table):
+            return True
+        missing = warehouse.execute(
+            f"select 1 from read_parquet($file) as saved anti join registry.{table} "
+            f"using ({key}) limit 1",
+            {"file": str(file)},
+        ).fetchall()
+        if missing:
+            return True
+    return False
 
 
 def copy_registry(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
@@ -189,13 +196,12 @@ def copy_registry(catalog: str, replay: duckdb.DuckDBPyConnection) -> None:
 
 
 def last_erasure(warehouse: duckdb.DuckDBPyConnection) -> datetime | None:
-    """When customers were erased last, in UTC; None when nobody ever was."""
-    if not _has_table(warehouse, "erased_customers"):
-        return None
-    [(erased_at,)] = warehouse.execute(
-        "select max(erased_at) from registry.erased_customers"
-    ).fetchall()
-    return erased_at if isinstance(erased_at, datetime) else None
+    """When somebody was erased last, in UTC; None when nobody ever was."""
+    moments = []
+    for table in _TOMBSTONES:
+        if _has_column(warehouse, table, "erased_at"):
+            moments += warehouse.execute(f"select max(erased_at) from registry.{table}").fetchall()
+    return max((moment for (moment,) in moments if moment is not None), default=None)
 
 
 def erase_customers(
@@ -214,7 +220,7 @@ def erase_customers(
     """
     manifest = dbt.parse(paths)
     with build_lock(paths.lock, "erasing customers", wait_seconds, progress):
-        _require_finished_build(paths.warehouse)
+        require_finished_build(paths.warehouse)
         erased_at = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
         arguments = {"customer_ids": list(customer_ids), "erased_at": erased_at}
         dbt.run_operation(manifest, paths, "erase_customers", arguments)
@@ -224,7 +230,8 @@ def erase_customers(
     progress(f"erased from the graph: {len(customer_ids):,}; the next build makes everything anew")
 
 
-def _require_finished_build(file: Path) -> None:
+def require_finished_build(file: Path) -> None:
+    """Raise ErasureError unless the last build of a warehouse passed."""
     with duckdb.connect(str(file), read_only=True) as warehouse:
         last = warehouse.execute(
             "select finished_at from meta.builds order by started_at desc limit 1"
@@ -245,8 +252,22 @@ def _has_table(
     return bool(known)
 
 
+def _has_column(warehouse: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    known = warehouse.execute(
+        "select 1 from duckdb_columns() where database_name = current_database() "
+        "and schema_name = 'registry' and table_name = $table and column_name = $column",
+        {"table": table, "column": column},
+    ).fetchall()
+    return bool(known)
+
+
 def _log_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.parquet"))
+
+
+def _count(warehouse: duckdb.DuckDBPyConnection, table: str) -> int:
+    [(rows,)] = warehouse.execute(f"select count(*) from registry.{table}").fetchall()
+    return int(rows)
 
 
 def _rows(warehouse: duckdb.DuckDBPyConnection, file: Path) -> int:

@@ -134,6 +134,11 @@ def rollback(link: Path, versions: Path) -> Path:
     return earlier[-1]
 
 
+def remove_earlier(link: Path, versions: Path) -> None:
+    """Remove all versions but the one that `link` points to, after an erasure."""
+    _remove_old(link, versions, 1)
+
+
 def read_meta(link: Path) -> dict[str, str]:
     """What meta.published says of the version that `link` points to."""
     if not link.exists():

@@ -198,7 +198,9 @@ def test_another_pepper_does_not_bring_the_erased_back(
     deliver(warehouse, [Sighting("shop:orders:O1", "email", "anna@home.pl", 1)])
     resolve(manifest, warehouse, 1, tmp_path)
     with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("insert into registry.erased_records values ('hash', 'another key')")
+        connection.execute(
+            "insert into registry.erased_records values ('hash', 'another key', null)"
+        )
     with pytest.raises(AssertionError):
         resolve(manifest, warehouse, 1, tmp_path)
 

@@ -1,0 +1,1 @@
+"""Forgets people completely: docs/privacy.md."""
