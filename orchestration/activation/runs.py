@@ -120,8 +120,7 @@ def forget_customers(
     remembered of them here.
 
     Where a destination does not answer, its members stay as they are: it is owed a removal, which
-    the next call, or the next run of the sync, sends. Raises SyncError when the document of such a
-    sync is gone or wrong.
+    the next call, or the next run of the sync, sends. So is one whose document is gone or wrong.
     """
     surroundings = Surroundings(
         paths.exports / "payloads", progress, sleep=sleep, accept=True, erases=True
@@ -133,7 +132,12 @@ def forget_customers(
             "group by sync_id order by sync_id",
             {"ids": list(customer_ids)},
         ).fetchall()
-        for sync in read_syncs([name for (name,) in holders]) if holders else []:
+        for (sync_id,) in holders:
+            try:
+                [sync] = read_syncs([sync_id])
+            except SyncError as error:
+                progress(f"{sync_id}: nobody was told: {error}")
+                continue
             runner = SyncRunner(
                 store,
                 sync,

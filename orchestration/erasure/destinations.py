@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from orchestration.activation.runs import forget_customers, opened_exports
-from orchestration.activation.syncs import SyncError
 from orchestration.erasure.compaction import rewrite
 from orchestration.paths import Paths
 from orchestration.warehouse.lock import build_lock
@@ -41,10 +40,7 @@ def forget(
     store = paths.exports / "store.duckdb"
     if not store.exists():
         return
-    try:
-        for report in forget_customers(paths, sorted(customer_ids), progress, environment, sleep):
-            progress(f"{report.sync_id}: {report.status}, {report.accepted:,} removed")
-    except SyncError as error:
-        progress(f"no destination was told: {error}")
+    for report in forget_customers(paths, sorted(customer_ids), progress, environment, sleep):
+        progress(f"{report.sync_id}: {report.status}, {report.accepted:,} removed")
     with build_lock(paths.exports / ".lock", "the exports", 600, progress):
         rewrite(store, ("exports",))

@@ -2,8 +2,9 @@
 
 All new files are written beside the old ones first and then take their places together, so that a
 process which ends in between leaves the one or the other, and never rows that nobody can place.
-Erased lines of a text become empty ones: all other rows keep their numbers. An order of somebody
-else that went to the person stays, without the name of whom it went to.
+Erased lines of a text become empty ones: all other rows keep their numbers. A row of somebody else
+that mentions the person (a note with an address in it, the recipient of a gift) stays, without
+these words.
 """
 
 import io
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from orchestration.contract import Entity, load_contract
 from orchestration.erasure.rows import (
     Trace,
+    alone,
     contract_columns,
     gift_rows,
     marked_rows,
@@ -47,9 +49,17 @@ from orchestration.paths import Paths
 _DRAFT = ".erasing-"  # Begins the name of a new file; the loader leaves such files alone.
 _SHORTEST_ID = 3  # Shorter ids of a person are found in rows of everybody.
 
-_NAMELESS = "erased"  # What stands for the name of a recipient.
+_ERASED = "erased"  # What stands for a word of the person in a row of somebody else.
 
-_Rows = dict[int, str]  # The request by the number of the row.
+
+@dataclass
+class _Touched:
+    """Rows of one relation that go, with their requests, and words that are taken out of rows that
+    stay, with theirs; by the number of the row.
+    """
+
+    gone: dict[int, str] = field(default_factory=dict)
+    mentions: dict[int, dict[str, str]] = field(default_factory=dict)
 
 
 class ScrubError(Exception):
@@ -104,22 +114,17 @@ def delete_own_rows(
     hashes: Mapping[str, str],
     traces: Sequence[Trace],
 ) -> Counter[tuple[str, str]]:
-    """Delete erased people's rows in the tables raw_tables.<entity>; how many, by request."""
+    """Take erased people out of the tables raw_tables.<entity>; how many rows, by request."""
     scrub = _Scrub(paths, hashes, traces)
     scrub.prepare(warehouse)
-    counts: Counter[tuple[str, str]] = Counter()
     for entity in load_contract().values():
         relation = own_relation(warehouse, entity)
         if relation is None:
             continue
-        rows = scrub.rows(warehouse, entity, relation, "row_number").get(0, {})
-        warehouse.execute(
-            f"delete from raw_tables.{quote_name(entity.name)} "
-            "where list_contains($rows::bigint[], rowid)",
-            {"rows": list(rows)},
-        )
-        counts.update((request, "raw_tables") for request in rows.values())
-    return counts
+        touched = scrub.look(warehouse, entity, relation, "row_number").get(0, _Touched())
+        _change_table(warehouse, f"raw_tables.{quote_name(entity.name)}", touched)
+        scrub.count("raw_tables", touched)
+    return scrub.staged.counts
 
 
 class _Scrub:
@@ -146,65 +151,40 @@ class _Scrub:
             "where record_hash in (select record_hash from erasing.requests)"
         )
 
-    def rows(
+    def look(
         self,
         connection: duckdb.DuckDBPyConnection,
         entity: Entity,
         relation: str,
         row: str,
         load: str = "0",
-    ) -> dict[int, _Rows]:
-        """The erased rows of a relation of raw rows, by load."""
+    ) -> dict[int, _Touched]:
+        """What happens to the rows of a relation of raw rows, by load."""
         columns = contract_columns(connection, entity, relation)
         keys = f"{load} as place_load, {row} as place_row"
         text = f"concat_ws(' ', {', '.join(map(quote_name, columns))})"
-        return self._by_load(
-            connection,
-            marked_rows(entity, relation, columns, keys),
-            written_rows(relation, keys, text, self._texts),
-        )
-
-    def gifts(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        relation: str,
-        columns: Collection[str],
-        row: str,
-        load: str = "0",
-    ) -> dict[int, dict[int, str]]:
-        """The names of recipients that are an erased person's, by load and row."""
-        keys = f"{load} as place_load, {row} as place_row"
-        query = gift_rows(relation, columns, keys, self._traces)
-        if query is None:
-            return {}
-        found: dict[int, dict[int, str]] = {}
-        rows = connection.execute(f"from ({query}) order by all").fetchall()
-        for load_id, number, request, name in rows:
-            found.setdefault(load_id, {})[number] = name
-            self.staged.counts[request, "recipients"] += 1
-        return found
+        self._find_words(connection, written_rows(relation, keys, text, self._texts))
+        self._find_gifts(connection, relation, columns, keys)
+        return _touched(connection, marked_rows(entity, relation, columns, keys))
 
     def stage_raw(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
         """Write the raw files of an entity anew."""
         relation = raw_relation(self._paths, entity)
         if relation is None:
             return
-        gone = self.rows(connection, entity, relation, "_row", "_load_id")
-        columns = contract_columns(connection, entity, relation)
-        gifts = self.gifts(connection, relation, columns, "_row", "_load_id")
-        for load_id in sorted({*gone, *gifts}):
-            rows = gone.get(load_id, {})
-            load = self._ledger[load_id]
+        found = self.look(connection, entity, relation, "_row", "_load_id")
+        for load_id, touched in found.items():
+            load, rows = self._ledger[load_id], len(touched.gone)
             file = self._paths.raw / str(load.raw_file)
-            draft = self._stage(file, "raw", rows)
-            _write_parquet(file, draft, rows, "_row", gifts.get(load_id, ()))
+            draft = self._stage(file, "raw", touched)
+            _write_parquet(file, draft, touched, "_row")
             [(latest,)] = connection.execute(
                 f"select {latest_event_at(entity)} from read_parquet({quote_files([draft])})"
             ).fetchall()
             self._ledger[load_id] = replace(
                 load,
-                rows_in=load.rows_in - len(rows),
-                rows_loaded=load.rows_loaded - len(rows),
+                rows_in=load.rows_in - rows,
+                rows_loaded=load.rows_loaded - rows,
                 latest_event_at=latest,
             )
 
@@ -227,21 +207,20 @@ class _Scrub:
             file = self._paths.quarantine / str(load.raw_file)
             relation = f"read_parquet({quote_files([file])})"
             keys = "0 as place_load, row as place_row"
-            rows = self._by_load(
-                connection,
-                _rows_with_ids(relation, keys),
-                written_rows(relation, keys, "raw", self._texts),
-            ).get(0, {})
-            if not rows:
+            self._find_words(connection, written_rows(relation, keys, "raw", self._texts))
+            gone = f"{_rows_with_ids(relation, keys)} union all {_SAID}"
+            touched = _touched(connection, gone).get(0)
+            if touched is None:
                 continue
+            rows = list(touched.gone)
             reasons = dict(
                 connection.execute(
                     f"select reason, count(*) from {relation} "
                     "where list_contains($rows, row) group by reason",
-                    {"rows": list(rows)},
+                    {"rows": rows},
                 ).fetchall()
             )
-            _write_parquet(file, self._stage(file, "quarantine", rows), rows, "row")
+            _write_parquet(file, self._stage(file, "quarantine", touched), touched, "row")
             self._ledger[load.load_id] = replace(
                 load,
                 rows_in=load.rows_in - len(rows),
@@ -257,62 +236,67 @@ class _Scrub:
         opened = open_file(connection, file, entity)
         given = f"(select *, {quote_text(file.system)} as source_system from given)"
         keys = "0 as place_load, _row as place_row"
-        rows = self._by_load(
-            connection,
-            marked_rows(entity, given, entity.column_names, keys),
-            written_rows("records", keys, opened.record_text, self._texts),
-        ).get(0, {})
-        gifts = self.gifts(connection, "given", entity.column_names, "_row").get(0, {})
-        if not rows and not gifts:
+        self._find_words(connection, written_rows("records", keys, opened.record_text, self._texts))
+        self._find_gifts(connection, "given", entity.column_names, keys)
+        # A row that cannot be taken apart may say more of the person than the words that are found.
+        gone = f"""
+            select place_load, place_row, request_id
+            from ({marked_rows(entity, given, entity.column_names, keys)})
+            union all
+            {_SAID} and place_row in (select _row from given where _error is not null)
+        """
+        touched = _touched(connection, gone).get(0)
+        if touched is None:
             return
-        draft = self._stage(file.path, "landing", rows)
+        draft = self._stage(file.path, "landing", touched)
         if opened.is_columnar:
-            _write_parquet(file.path, draft, rows, None, gifts)
+            _write_parquet(file.path, draft, touched)
         else:
-            names = {
-                line: name
-                for row, name in gifts.items()
+            words = {
+                line: words
+                for row, words in touched.mentions.items()
                 for line in lines_of(connection, opened, [row])
             }
-            _write_text(file, draft, lines_of(connection, opened, rows), names)
+            _write_text(file, draft, lines_of(connection, opened, touched.gone), words)
         self._describe(file, draft)
 
     def stage_ledger(self) -> None:
         """Write the ledger anew, if any file was: its loads are still those of the new files."""
         if self.staged.moves:
-            write_loads(self._stage(ledger_file(self._paths), "", {}), self._ledger.values())
-
-    def _by_load(
-        self, connection: duckdb.DuckDBPyConnection, marked: str, written: str
-    ) -> dict[int, _Rows]:
-        """The rows of two queries, by load."""
-        connection.execute(f"create or replace temp table said as {written}")
-        self.staged.within.update(
-            text
-            for (text,) in connection.execute(
-                "select distinct found_text from said where not is_alone"
-            ).fetchall()
-        )
-        found: dict[int, _Rows] = {}
-        for load_id, row, request in connection.execute(f"""
-            select place_load, place_row, max(request_id)
-            from (
-                select place_load, place_row, request_id from ({marked})
-                union all
-                select place_load, place_row, request_id from said where is_alone
+            write_loads(
+                self._stage(ledger_file(self._paths), "", _Touched()), self._ledger.values()
             )
-            group by place_load, place_row
-            order by all
-        """).fetchall():
-            found.setdefault(load_id, {})[row] = request
-        return found
 
-    def _stage(self, target: Path, place: str, rows: _Rows) -> Path:
+    def count(self, place: str, touched: _Touched) -> None:
+        """Note how many rows are gone from a place, and in how many words are."""
+        self.staged.counts.update((request, place) for request in touched.gone.values())
+        for words in touched.mentions.values():
+            self.staged.counts.update((each, f"{place}: words") for each in set(words.values()))
+
+    def _find_words(self, connection: duckdb.DuckDBPyConnection, written: str) -> None:
+        """Make `said`: which words of the people stand in which rows, whosever these are."""
+        connection.execute(f"create or replace temp table said as {written}")
+        others = connection.execute("select distinct word from said where not is_alone").fetchall()
+        self.staged.within.update(word for (word,) in others)
+
+    def _find_gifts(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        relation: str,
+        columns: Collection[str],
+        keys: str,
+    ) -> None:
+        """Add to `said` the names of recipients at the people's address."""
+        query = gift_rows(relation, columns, keys, self._traces)
+        if query:
+            connection.execute(f"insert into said {query}")
+
+    def _stage(self, target: Path, place: str, touched: _Touched) -> Path:
         """The draft of a file, noted with what is gone from it."""
         draft = target.with_name(f"{_DRAFT}{target.name}")
         move = (draft.relative_to(self._paths.data), target.relative_to(self._paths.data))
         self.staged.moves.append((str(move[0]), str(move[1])))
-        self.staged.counts.update((request, place) for request in rows.values())
+        self.count(place, touched)
         return draft
 
     def _describe(self, file: LandedFile, draft: Path) -> None:
@@ -327,6 +311,29 @@ class _Scrub:
                 )
 
 
+_SAID = "select place_load, place_row, request_id from said where is_alone"
+
+
+def _touched(connection: duckdb.DuckDBPyConnection, gone: str) -> dict[int, _Touched]:
+    """By load: the rows of a query, and the words of `said` in other rows."""
+    connection.execute(f"""
+        create or replace temp table gone as
+        select place_load, place_row, max(request_id) as request_id
+        from ({gone})
+        group by place_load, place_row
+    """)
+    found: dict[int, _Touched] = {}
+    for load_id, row, request in connection.execute("from gone order by all").fetchall():
+        found.setdefault(load_id, _Touched()).gone[row] = request
+    for load_id, row, request, word in connection.execute(
+        "select place_load, place_row, request_id, word from said "
+        "anti join gone using (place_load, place_row) where is_alone order by all"
+    ).fetchall():
+        mentions = found.setdefault(load_id, _Touched()).mentions
+        mentions.setdefault(row, {})[word] = request
+    return found
+
+
 def _rows_with_ids(relation: str, keys: str) -> str:
     """SQL of the rows of a quarantine that say an id of the table `ids`: keys, request."""
     words = "string_split_regex(lower(raw), '[^\\pL\\pN_.-]+')"
@@ -337,13 +344,31 @@ def _rows_with_ids(relation: str, keys: str) -> str:
     """
 
 
+# --- Writing a table --------------------------------------------------------------------------
+
+
+def _change_table(connection: duckdb.DuckDBPyConnection, table: str, touched: _Touched) -> None:
+    connection.execute(
+        f"delete from {table} where list_contains($rows::bigint[], rowid)",
+        {"rows": list(touched.gone)},
+    )
+    described = connection.execute(f"describe {table}").fetchall()
+    texts = [quote_name(name) for name, kind, *_ in described if kind == "VARCHAR"]
+    for row, words in touched.mentions.items():
+        held = f"from {table} where rowid = $row"
+        [values] = connection.execute(f"select {', '.join(texts)} {held}", {"row": row}).fetchall()
+        changes = ", ".join(f"{name} = ${place}" for place, name in enumerate(texts, start=1))
+        new = [value and alone(words).sub(_ERASED, value) for value in values]
+        connection.execute(f"update {table} set {changes} where rowid = {row}", new)
+
+
 # --- Writing a file ---------------------------------------------------------------------------
 
 
 def _write_text(
-    file: LandedFile, draft: Path, lines: Collection[int], names: Mapping[int, str]
+    file: LandedFile, draft: Path, gone: Collection[int], mentions: Mapping[int, Collection[str]]
 ) -> None:
-    """Leave lines empty, and names out of others."""
+    """Leave lines empty, and words out of others."""
     number = 0
     with (
         _open(file.path, "rb", file.compression) as source,
@@ -351,13 +376,13 @@ def _write_text(
     ):
         for line in _lines(source):
             number += 1
-            if number in lines:
+            if number in gone:
                 target.write(line[len(line.rstrip(b"\r\n")) :])
-            elif number in names:
-                target.write(line.replace(names[number].encode(), _NAMELESS.encode()))
+            elif number in mentions:
+                target.write(alone(mentions[number]).sub(_ERASED, line.decode()).encode())
             else:
                 target.write(line)
-    if max((*lines, *names)) > number:
+    if max((*gone, *mentions)) > number:
         raise ScrubError(
             f"landing/{file.name}: its lines cannot be counted for sure; nothing is erased: "
             "deliver the file again with one kind of line ends"
@@ -380,39 +405,50 @@ def _lines(source: Any) -> Iterator[bytes]:
         yield from line.splitlines(keepends=True) if b"\r" in line[:-2] else (line,)
 
 
-def _write_parquet(
-    source: Path,
-    draft: Path,
-    rows: Collection[int],
-    column: str | None = None,
-    nameless: Collection[int] = (),
-) -> None:
-    """Leave rows out, and the recipients of `nameless` ones: by the number in a column, or else by
-    their place, counted from 1.
+def _write_parquet(source: Path, draft: Path, touched: _Touched, column: str | None = None) -> None:
+    """Leave rows out, and words out of others: by the number in a column, or else by their place,
+    counted from 1.
     """
     given = pq.ParquetFile(source)
-    gone, without_name = (pa.array(sorted(each), pa.int64()) for each in (rows, nameless))
+    gone = pa.array(sorted(touched.gone), pa.int64())
     place = 1
     with pq.ParquetWriter(draft, given.schema_arrow, compression=_codec(given)) as target:
         for group in range(given.num_row_groups):
             table = given.read_row_group(group)
             places = pa.array(range(place, place + table.num_rows), pa.int64())
-            numbers = table[column] if column else places
+            numbers = table[column].combine_chunks() if column else places
             place += table.num_rows
-            if nameless:
-                table = _without_names(table, pc.is_in(numbers, value_set=without_name))
+            table = _without_words(table, numbers, touched.mentions)
             target.write_table(table.filter(pc.invert(pc.is_in(numbers, value_set=gone))))
 
 
-def _without_names(table: pa.Table, is_nameless: Any) -> pa.Table:
-    [place] = [
-        place
-        for place, name in enumerate(table.column_names)
-        if name.strip().lower() == "recipient_name"
-    ]
-    nameless = pa.scalar(_NAMELESS, table.schema.field(place).type)
-    names = pc.if_else(is_nameless, nameless, table.column(place))
-    return table.set_column(place, table.schema.field(place), names)
+def _without_words(
+    table: pa.Table, numbers: Any, mentions: Mapping[int, Collection[str]]
+) -> pa.Table:
+    mentioned = pa.array(sorted(mentions), pa.int64())
+    is_mentioned = pc.is_in(numbers, value_set=mentioned)
+    patterns = [alone(mentions[each]) for each in numbers.filter(is_mentioned).to_pylist()]
+    for place, column in enumerate(table.schema if patterns else ()):
+        if not _is_text(column.type):
+            continue
+        values = table.column(place).cast(pa.string()).combine_chunks()
+        new = [
+            value and pattern.sub(_ERASED, value)
+            for value, pattern in zip(
+                values.filter(is_mentioned).to_pylist(), patterns, strict=True
+            )
+        ]
+        replaced = pc.replace_with_mask(values, is_mentioned, pa.array(new, pa.string()))
+        table = table.set_column(place, column, replaced.cast(column.type))
+    return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column has texts, however these are stored."""
+    return any(
+        test(kind)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    )
 
 
 def _codec(file: pq.ParquetFile) -> str:

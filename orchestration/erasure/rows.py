@@ -1,9 +1,10 @@
 """Which rows of raw tables, landed files and quarantine are an erased person's.
 
-The names that say whose a row is decide (marks), and what is written in it: an address or number of
-the person in a note about somebody else goes with the note.
+The names that say whose a row is decide (marks). What is written in rows of others is found as
+well: an address of the person in a note about somebody else, the name on a gift.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -222,15 +223,15 @@ def marked_rows(entity: Entity, relation: str, columns: Collection[str], keys: s
 
 
 def written_rows(relation: str, keys: str, text: str, texts: Collection[str]) -> str:
-    """SQL of the rows in whose `text` one of the person's texts stands: their keys, the request,
-    the found text, and whether it stands alone: an address within another is not the person's.
+    """SQL of the rows in whose `text` one of the people's texts stands: their keys, the request,
+    the word, and whether it stands alone: an address within another is not the person's.
     """
     found = f"regexp_matches(lower({text}), {quote_text(any_of(texts))})" if texts else "false"
     return f"""
         select
             said.* exclude (said_text),
             texts.request_id,
-            texts.text as found_text,
+            texts.text as word,
             regexp_matches(said.said_text, texts.pattern) as is_alone
         from (select {keys}, lower({text}) as said_text from {relation} where {found}) as said
         inner join erasing.texts as texts on contains(said.said_text, texts.text)
@@ -240,15 +241,15 @@ def written_rows(relation: str, keys: str, text: str, texts: Collection[str]) ->
 def gift_rows(
     relation: str, columns: Collection[str], keys: str, traces: Sequence[Trace]
 ) -> str | None:
-    """SQL of the orders of others that went to the person, by name and street: their keys,
-    the request, recipient_name. None where nobody is named.
+    """SQL of the orders that went to the person, by name and street, as `written_rows`: the word
+    is the recipient's name. None where nobody is named.
     """
     names = [(trace.request_id, *name) for trace in traces for name in trace.names]
     if not names or not {"recipient_name", "delivery_street"} <= set(columns):
         return None
     values = ", ".join(f"({', '.join(map(quote_text, name))})" for name in names)
     return f"""
-        select {keys}, named.request_id, orders.recipient_name
+        select {keys}, named.request_id, orders.recipient_name as word, true as is_alone
         from {relation} as orders
         inner join (values {values}) as named (request_id, first_name, last_name, street)
             on
@@ -266,6 +267,16 @@ def any_of(texts: Collection[str]) -> str:
 def pattern_of(texts: Collection[str]) -> str:
     """As `any_of`, where the text stands alone: within an address is another address."""
     return f"{_BEFORE}(?:{any_of(texts)}){_AFTER}" if texts else ""
+
+
+def alone(words: Collection[str]) -> re.Pattern[str]:
+    """The pattern of `pattern_of` for Python, without what stands beside it, in whatever case.
+
+    In JSON a letter may be written by its number.
+    """
+    written = {form for word in words for form in (word, json.dumps(word)[1:-1])}
+    found = "|".join(map(re.escape, sorted(written, key=len, reverse=True)))
+    return re.compile(rf"(?<![\w.%+-])(?:{found})(?![\w-]|\.\w)", re.IGNORECASE)
 
 
 def _literal(text: str) -> str:

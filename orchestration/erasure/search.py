@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from orchestration.activation.match_keys import unkeyed_hashes
-from orchestration.erasure.rows import Trace, any_of, pattern_of
+from orchestration.erasure.rows import Trace, alone, any_of, pattern_of
 from orchestration.ingest.files import COMPRESSIONS
 from orchestration.ingest.sql import quote_files, quote_name, quote_text
 
@@ -116,7 +116,7 @@ def _bytes_hold(file: Path, wanted: _Wanted) -> bool:
 
 
 def _text_holds(file: Path, wanted: _Wanted) -> bool:
-    words = re.compile(rf"(?<![\w.%+-])(?:{'|'.join(map(re.escape, wanted.words))})(?![\w-])")
+    words = alone(wanted.words)
     for chunk in _chunks(file):
         lower = chunk.decode("utf-8", "replace").lower()
         if any(text in lower for text in wanted.texts):

@@ -21,6 +21,7 @@ from orchestration.contract import load_contract
 from orchestration.erasure.erase import Eraser, Told
 from orchestration.erasure.files import switch
 from orchestration.erasure.journal import journal_folder, read_journal
+from orchestration.erasure.rows import alone, pattern_of
 from orchestration.erasure.tombstones import PepperError
 from orchestration.ingest.ledger import read_ledger
 from orchestration.ingest.loader import find_new_files, load_new_files
@@ -202,7 +203,8 @@ def plant(paths: Paths, anna: Person, other_account: str) -> bytes:
         file = paths.data / place
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    return (head + "\r\n\r\n" + other + "\r\n" + like + "\r\n").encode()
+    blank = told.replace(email.upper(), "erased")
+    return (head + "\r\n\r\n" + other + blank + like + "\r\n").encode()
 
 
 def hold_at_destination(paths: Paths, customer: Person) -> None:
@@ -301,17 +303,23 @@ def erasure(demo: Paths, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         )
 
 
-def files_that_hold(paths: Paths, texts: set[str]) -> list[str]:
-    """Every file with one of the texts in it, whether DuckDB packed it or not."""
+def files_that_hold(paths: Paths, texts: set[str], aside: str = "-") -> list[str]:
+    """Every file with one of the texts in it, whether DuckDB packed it or not; the text `aside` is
+    somebody else's.
+    """
     return sorted(
         str(file.relative_to(paths.data))
         for file in paths.data.rglob("*")
-        if file.is_file() and holds(file, texts)
+        if file.is_file() and holds(file, texts, aside)
     )
 
 
-def holds(file: Path, texts: set[str]) -> bool:
-    return any(text.encode() in content for content in contents(file) for text in texts)
+def holds(file: Path, texts: set[str], aside: str = "-") -> bool:
+    return any(
+        text.encode() in content.replace(aside.lower().encode(), b"")
+        for content in contents(file)
+        for text in texts
+    )
 
 
 def contents(file: Path) -> Iterator[bytes]:
@@ -346,7 +354,8 @@ def test_no_file_holds_the_person(erasure: Erasure) -> None:
     name = f"{anna.values['first_name']} {anna.values['last_name']}".lower()
     searched = anna.searched | erasure.ewa.searched
     assert files_that_hold(erasure.before, searched)
-    assert files_that_hold(erasure.paths, searched) == ["exports/store.duckdb"]
+    like = f"x{anna.values['email']}"
+    assert files_that_hold(erasure.paths, searched, like) == ["exports/store.duckdb"]
     for file in (erasure.paths.warehouse, erasure.paths.serving.resolve()):
         assert not holds(file, {name})
     assert not journal_folder(erasure.paths).exists()
@@ -486,7 +495,8 @@ def test_a_destination_that_was_silent_is_told_later(erasure: Erasure) -> None:
     assert [each.is_open for each in told] == [True]  # The phone of several is still asked about.
     assert [proof["owed"] for proof in erasure.proofs() if proof["destinations"]] == [[]]
     assert query(erasure.paths.warehouse, builds) == before
-    assert files_that_hold(erasure.paths, erasure.anna.searched) == []
+    like = f"x{erasure.anna.values['email']}"
+    assert files_that_hold(erasure.paths, erasure.anna.searched, like) == []
 
 
 def test_twice_is_done_already_and_an_unknown_person_is_proved_unknown(erasure: Erasure) -> None:
@@ -503,3 +513,30 @@ def test_twice_is_done_already_and_an_unknown_person_is_proved_unknown(erasure: 
     [proof] = [proof for proof in erasure.proofs() if proof["result"] == "nothing found"]
     assert proof["rows"] == {}
     assert query(erasure.paths.warehouse, builds) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "is_alone"),
+    [
+        ("anna@brak.pl", True),
+        ("write to <ANNA@brak.pl>, please", True),
+        ("she is anna@brak.pl.", True),
+        ("mailto:anna@brak.pl?subject=order", True),
+        ('{"note": "\\u0061sk anna@brak.pl"}', True),
+        ("xanna@brak.pl", False),
+        ("joanna.anna@brak.pl", False),
+        ("anna@brak.pl.example", False),
+        ("anna@brak.play", False),
+        ("Łanna@brak.pl", False),
+    ],
+)
+def test_an_address_within_another_is_not_the_persons(text: str, is_alone: bool) -> None:
+    """The same in what finds a word in tables, and in what takes it out."""
+    word = "anna@brak.pl"
+    assert bool(alone([word]).search(text)) is is_alone
+    pattern = pattern_of([word])
+    assert query_text("select regexp_matches($text, $pattern)", text.lower(), pattern) is is_alone
+
+
+def query_text(sql: str, text: str, pattern: str) -> object:
+    return duckdb.execute(sql, {"text": text, "pattern": pattern}).fetchall()[0][0]
