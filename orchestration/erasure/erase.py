@@ -221,8 +221,8 @@ class Eraser:
         if _has_changed(journal):
             remove_earlier(self.paths.serving, self.paths.versions)
             shutil.rmtree(self.paths.replays, ignore_errors=True)
-        for folder in ("payloads", "demo"):
-            shutil.rmtree(self.paths.exports / folder, ignore_errors=True)
+        for made in ("payloads", "demo"):
+            shutil.rmtree(self.paths.exports / made, ignore_errors=True)
         passing = [self.paths.data / name for name in _PASSING]
         for folder in passing:
             for file in search(folder, journal.traces, journal.within).holders:
