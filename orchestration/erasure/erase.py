@@ -255,14 +255,13 @@ class Eraser:
         for request, place, count in journal.counts:
             if request == case.request_id:
                 rows[place] += count
-        was_there = bool(rows or case.customer_ids)
         proof = {
             "request": case.request_id,
             "asked_by": case.asked_by,
             "asked_at": case.asked_at,
             "erased_at": journal.erased_at,
             "finished_at": _now(),
-            "result": "erased" if was_there else "nothing found",
+            "result": _result(case, rows),
             "customers": sorted(map(_customer_hash, case.customer_ids)),
             "rows": dict(sorted(rows.items())),
             "tables": case.tables,
@@ -318,7 +317,14 @@ def _case(warehouse: duckdb.DuckDBPyConnection, each: Answer) -> Case:
         request.asked_at.isoformat(),
         ids,
         _table_rows(warehouse, ids),
+        each.verdict == "erased before",
     )
+
+
+def _result(case: Case, rows: Mapping[str, int]) -> str:
+    if rows or case.customer_ids:
+        return "erased"
+    return "erased before, nothing found since" if case.was_erased else "nothing found"
 
 
 def _table_rows(warehouse: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:

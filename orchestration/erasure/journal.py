@@ -26,6 +26,7 @@ class Case:
     asked_at: str
     customer_ids: list[str]
     tables: dict[str, int]
+    was_erased: bool
     syncs: list[str] = field(default_factory=list)
 
 

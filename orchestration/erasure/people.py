@@ -158,8 +158,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became clear of a request. Who is known or unknown is erased wherever found; `reason`
-    says why nothing is done for the others.
+    """What became clear of a request. Whoever is not unclear is erased wherever found, also who is
+    known by nothing but what others say; `reason` says what is unclear.
     """
 
     request: Request
@@ -287,9 +287,7 @@ def _judge(request: Request, meant: Sequence[set[str]], was_erased: bool) -> Ans
             "another identifier (account, card, order), or name the customer id"
         )
         return Answer(request, "unclear", reason=reason)
-    if was_erased and not request.rows:
-        return Answer(request, "erased before", reason="was erased before; nobody has come back")
-    return Answer(request, "unknown")
+    return Answer(request, "erased before" if was_erased else "unknown")
 
 
 def _erased_before(connection: duckdb.DuckDBPyConnection) -> set[str]:
