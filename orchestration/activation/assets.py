@@ -32,8 +32,8 @@ def _sync_asset(file: Path) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 "nothing_held_back",
                 asset=key,
-                description="No breaker kept rows back, no row was rejected or left unknown, and no "
-                "audience is left behind by a document that is gone.",
+                description="No breaker kept rows back, no row was rejected or left unknown, no "
+                "audience was left behind by a document that is gone.",
             )
         ],
         group_name="syncs",

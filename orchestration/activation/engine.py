@@ -154,8 +154,8 @@ class SyncRunner:
         filled = ledger.audience()
         if filled and filled[0] != self.sync.destination:
             raise SyncError(
-                f"it has filled an audience at {filled[0]}, where its members still are: go back to "
-                "that destination, and send elsewhere by a document of another name"
+                f"it has filled an audience at {filled[0]}, where its members still are: go back "
+                "to that destination, and send elsewhere by a document of another name"
             )
 
     def _delivery(self, ledger: Ledger) -> Delivery:

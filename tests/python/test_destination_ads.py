@@ -7,7 +7,6 @@ import socket
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,6 @@ import google.auth
 import pytest
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestration.activation.destination import (
@@ -35,8 +33,18 @@ from orchestration.activation.destination import (
 from orchestration.activation.stand_in.google import Google
 from orchestration.activation.stand_in.members import Members
 from orchestration.activation.stand_in.meta import Meta
-from orchestration.activation.stand_in.server import Api, Call, Fault, Reply, StandIn, stand_in
+from orchestration.activation.stand_in.server import Api, Fault, Reply, stand_in
 from orchestration.activation.stand_in.tiktok import TikTok
+from tests.python.destinations import (
+    Canned,
+    Service,
+    Step,
+    confirmed,
+    each_fault,
+    insist,
+    silent_url,
+    steps,
+)
 
 NAMES = ("meta", "google", "tiktok")
 APIS: Mapping[str, type[Meta] | type[Google] | type[TikTok]] = {
@@ -54,54 +62,6 @@ SECRETS = {"ACCESS_TOKEN": "stand-in-token", "APP_SECRET": "stand-in-secret"}
 
 def hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass
-class Canned:
-    """Answers every call that changes members with the same reply."""
-
-    reply: Reply
-    poison: set[str] = field(default_factory=set)
-
-    def handle(self, call: Call) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def writes(self, call: Call) -> bool:  # noqa: ARG002
-        return True
-
-    def fault(self, kind: Fault) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def audiences(self) -> Mapping[str, set[tuple[str, ...]]]:
-        return {}
-
-
-@dataclass
-class Service:
-    """A destination that is open, the server that it speaks to, and what that one holds."""
-
-    name: str
-    api: Any
-    server: StandIn
-    destination: Destination
-    audience: str
-    requests: int = 0
-
-    def prepared(self, action: Action, rows: list[Row]) -> Request:
-        self.requests += 1
-        return self.destination.prepare(action, rows, Batch("run", self.requests))
-
-    def deliver(self, action: Action, rows: list[Row]) -> Answer:
-        """Send rows, and ask for the result where there is one only later."""
-        answer = self.destination.send(self.prepared(action, rows))
-        if answer.receipt is None:
-            return answer
-        confirmed = self.destination.confirm(answer.receipt)
-        assert confirmed is not None
-        return confirmed
-
-    def holds(self) -> set[tuple[str, ...]]:
-        return set(self.api.audiences()[self.audience])
 
 
 def connected(
@@ -172,22 +132,22 @@ def known_by(name: str, rows: list[Row]) -> set[tuple[str, ...]]:
 def test_holds_whom_it_was_sent_until_they_are_removed_or_forgotten(service: Service) -> None:
     rows = people(service.name, 7)
     assert service.deliver("add", rows) == Answer()
-    assert service.holds() == known_by(service.name, rows)
+    assert service.held() == known_by(service.name, rows)
     assert service.deliver("add", rows[:3]) == Answer()
-    assert service.holds() == known_by(service.name, rows)
+    assert service.held() == known_by(service.name, rows)
     assert service.deliver("remove", removals(service.name, rows[:3])) == Answer()
     assert service.deliver("remove", removals(service.name, rows[:3])) == Answer()
-    assert service.holds() == known_by(service.name, rows[3:])
+    assert service.held() == known_by(service.name, rows[3:])
     assert service.deliver("forget", removals(service.name, rows[3:])) == Answer()
-    assert service.holds() == set()
+    assert service.held() == set()
 
 
 def test_takes_members_with_one_identifier(service: Service) -> None:
     rows = [person(service.name, 1, email=False), person(service.name, 2, phone="")]
     assert service.deliver("add", rows) == Answer()
-    assert service.holds() == known_by(service.name, rows)
+    assert service.held() == known_by(service.name, rows)
     service.deliver("remove", removals(service.name, rows[:1]))
-    assert service.holds() == known_by(service.name, rows[1:])
+    assert service.held() == known_by(service.name, rows[1:])
 
 
 def test_an_audience_that_is_known_is_not_made_again(service: Service) -> None:
@@ -199,38 +159,17 @@ def test_an_audience_that_is_known_is_not_made_again(service: Service) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
+@given(drawn=steps("add", "remove", "forget"))
 def test_any_order_of_requests_and_faults_ends_with_the_last_word(
-    name: str, data: st.DataObject
+    name: str, drawn: list[Step]
 ) -> None:
-    faults: st.SearchStrategy[Fault | None] = st.sampled_from(
-        [None, "throttled", "error", "lost", "accepted_then_lost", "twice"]
-    )
-    actions: st.SearchStrategy[Action] = st.sampled_from(["add", "remove", "forget"])
-    steps = data.draw(
-        st.lists(
-            st.tuples(
-                actions,
-                st.sets(st.integers(0, 5), min_size=1),
-                st.lists(faults, max_size=2),
-            ),
-            max_size=8,
-        )
-    )
-    wanted: set[int] = set()
+    def rows_of(action: Action, numbers: list[int]) -> list[Row]:
+        rows = [person(name, number) for number in numbers]
+        return rows if action == "add" else removals(name, rows)
+
     with served(name) as running:
-        for action, numbers, befalling in steps:
-            rows = [person(name, number) for number in sorted(numbers)]
-            running.server.faults[:] = befalling
-            while True:
-                try:
-                    running.deliver(action, rows if action == "add" else removals(name, rows))
-                    break
-                except (ThrottledError, UnavailableError):
-                    pass
-            wanted = wanted | numbers if action == "add" else wanted - numbers
-        held = running.holds()
-    assert held == known_by(name, [person(name, number) for number in wanted])
+        wanted = insist(running, drawn, rows_of)
+        assert running.held() == known_by(name, [person(name, number) for number in wanted])
 
 
 def test_a_removal_takes_every_row_with_one_of_the_identifiers() -> None:
@@ -256,37 +195,28 @@ def test_rows_that_are_not_taken_are_told(service: Service) -> None:
         with pytest.raises(RefusedError) as refused:
             service.deliver("add", rows)
         assert str(refused.value) == "code 40002"
-        assert service.holds() == set()
+        assert service.held() == set()
     else:
         assert service.deliver("add", rows) == Answer(unnamed=1)
-        assert service.holds() == known_by(service.name, rows[:2] + rows[3:])
+        assert service.held() == known_by(service.name, rows[:2] + rows[3:])
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "held"),
-    [
-        ("throttled", ThrottledError, 0),
-        ("error", UnavailableError, 0),
-        ("lost", UnavailableError, 0),
-        ("accepted_then_lost", UnavailableError, 3),
-        ("denied", DeniedError, 0),
-    ],
-)
-def test_faults(service: Service, fault: Fault, error: type[Exception], held: int) -> None:
+@each_fault
+def test_faults(service: Service, fault: Fault, error: type[Exception], arrives: bool) -> None:
     rows = people(service.name, 3)
     service.server.faults.append(fault)
     with pytest.raises(error):
         service.deliver("add", rows)
-    assert len(service.holds()) == held
+    assert service.held() == (known_by(service.name, rows) if arrives else set())
     assert service.deliver("add", rows) == Answer()
-    assert service.holds() == known_by(service.name, rows)
+    assert service.held() == known_by(service.name, rows)
 
 
 def test_a_request_that_arrives_twice_counts_once(service: Service) -> None:
     rows = people(service.name, 3)
     service.server.faults.append("twice")
     assert service.deliver("add", rows) == Answer()
-    assert service.holds() == known_by(service.name, rows)
+    assert service.held() == known_by(service.name, rows)
 
 
 @pytest.mark.parametrize(("name", "after"), [("meta", 120.0), ("google", 30.0), ("tiktok", None)])
@@ -300,8 +230,7 @@ def test_says_how_long_to_wait(name: str, after: float | None) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_service_that_does_not_answer_is_unavailable(name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with silent_url() as url:
         destination = connected(name, url, timeout=0.1)
         destination.open("Best customers", "7")
         request = destination.prepare("add", people(name, 1), Batch("run", 1))
@@ -397,11 +326,11 @@ def test_more_rows_than_the_service_takes_are_refused_whole(name: str) -> None:
     with served(name) as running:
         with pytest.raises(RefusedError):
             running.deliver("add", people(name, limit + 1))
-        assert running.holds() == set()
+        assert running.held() == set()
         assert running.deliver("add", people(name, limit)) == Answer()
-        assert len(running.holds()) == limit
+        assert len(running.held()) == limit
         assert running.deliver("remove", removals(name, people(name, limit))) == Answer()
-        assert running.holds() == set()
+        assert running.held() == set()
 
 
 # --- Secrets ------------------------------------------------------------------------------------
@@ -583,7 +512,7 @@ def test_the_payload_of_tiktok() -> None:
 def test_validation_changes_nothing(service: Service) -> None:
     answer = service.destination.validate(service.prepared("add", people(service.name, 2)))
     assert answer == Answer()
-    assert service.holds() == set()
+    assert service.held() == set()
 
 
 @pytest.mark.parametrize("name", ["meta", "tiktok"])
@@ -645,8 +574,8 @@ def test_google_is_asked_until_it_is_done() -> None:
         running.api.polls = 1
         receipt = running.destination.send(running.prepared("add", people("google", 2))).receipt
         assert receipt is not None
-        assert running.destination.confirm(receipt) is None
-        assert running.destination.confirm(receipt) == Answer()
+        assert confirmed(running.destination, receipt) is None
+        assert confirmed(running.destination, receipt) == Answer()
 
 
 def test_a_request_of_which_google_took_nothing_is_refused() -> None:
@@ -656,7 +585,7 @@ def test_a_request_of_which_google_took_nothing_is_refused() -> None:
         with pytest.raises(RefusedError, match="PROCESSING_ERROR_REASON_INVALID_FORMAT"):
             running.deliver("add", rows)
         with pytest.raises(RefusedError, match="INVALID_REQUEST_ID"):
-            running.destination.confirm("request-of-somebody")
+            confirmed(running.destination, "request-of-somebody")
 
 
 def test_a_list_that_exists_is_used() -> None:

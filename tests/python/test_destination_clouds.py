@@ -2,17 +2,14 @@
 
 import json
 import logging
-import socket
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestration.activation.destination import (
@@ -31,7 +28,18 @@ from orchestration.activation.destination import (
 )
 from orchestration.activation.stand_in.salesforce import Salesforce
 from orchestration.activation.stand_in.selligent import Selligent
-from orchestration.activation.stand_in.server import Call, Fault, Reply, StandIn, stand_in
+from orchestration.activation.stand_in.server import Call, Fault, Reply, stand_in
+from tests.python.destinations import (
+    Canned,
+    Service,
+    Step,
+    confirmed,
+    each_fault,
+    each_status,
+    insist,
+    silent_url,
+    steps,
+)
 
 NAMES = ("salesforce", "selligent")
 APIS: Mapping[str, type[Any]] = {"salesforce": Salesforce, "selligent": Selligent}
@@ -52,52 +60,6 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
     "salesforce": {"CLIENT_ID": "stand-in-client", "CLIENT_SECRET": "stand-in-token"},
     "selligent": {"API_KEY": "stand-in-token", "API_SECRET": "stand-in-secret"},
 }
-
-
-@dataclass
-class Canned:
-    """Answers every call with the same reply."""
-
-    reply: Reply
-    poison: set[str] = field(default_factory=set)
-
-    def handle(self, call: Call) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def writes(self, call: Call) -> bool:  # noqa: ARG002
-        return True
-
-    def fault(self, kind: Fault) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def audiences(self) -> Mapping[str, set[tuple[str, ...]]]:
-        return {}
-
-
-@dataclass
-class Service:
-    """A destination that is open, the server that it speaks to, and what that one holds."""
-
-    name: str
-    api: Any
-    server: StandIn
-    destination: Destination
-    audience: str
-
-    def prepared(self, action: Action, rows: list[Row]) -> Request:
-        return self.destination.prepare(action, rows, Batch("run", 1))
-
-    def deliver(self, action: Action, rows: list[Row]) -> Answer:
-        """Send rows, and ask for the result where there is one only later."""
-        answer = self.destination.send(self.prepared(action, rows))
-        if answer.receipt is None:
-            return answer
-        confirmed = self.destination.confirm(answer.receipt)
-        assert confirmed is not None
-        return confirmed
-
-    def holds(self) -> set[str]:
-        return {row[0] for row in self.api.audiences()[self.audience]}
 
 
 def connected(
@@ -208,31 +170,17 @@ def test_a_sync_does_not_leave_its_members_behind(service: Service) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
+@given(drawn=steps("add", "remove", "forget"))
 def test_any_order_of_requests_and_faults_ends_with_the_last_word(
-    name: str, data: st.DataObject
+    name: str, drawn: list[Step]
 ) -> None:
-    faults: st.SearchStrategy[Fault | None] = st.sampled_from(
-        [None, "throttled", "error", "lost", "accepted_then_lost", "twice"]
-    )
-    actions: st.SearchStrategy[Action] = st.sampled_from(["add", "remove", "forget"])
-    numbers = st.sets(st.integers(0, 5), min_size=1)
-    steps = data.draw(
-        st.lists(st.tuples(actions, numbers, st.lists(faults, max_size=2)), max_size=8)
-    )
-    wanted: set[str] = set()
+    def rows_of(action: Action, numbers: list[int]) -> list[Row]:
+        rows = [person(name, number) for number in numbers]
+        return rows if action == "add" else removals(name, rows)
+
     with served(name) as running:
-        for action, chosen, befalling in steps:
-            rows = [person(name, number) for number in sorted(chosen)]
-            running.server.faults[:] = befalling
-            while True:
-                try:
-                    running.deliver(action, rows if action == "add" else removals(name, rows))
-                    break
-                except (ThrottledError, UnavailableError):
-                    pass
-            wanted = wanted | ids(rows) if action == "add" else wanted - ids(rows)
-        assert running.holds() == wanted
+        wanted = insist(running, drawn, rows_of)
+        assert running.holds() == ids([person(name, number) for number in wanted])
 
 
 def test_a_batch_as_large_as_it_may_be_is_taken(service: Service) -> None:
@@ -248,16 +196,7 @@ def test_a_batch_as_large_as_it_may_be_is_taken(service: Service) -> None:
 # --- Refusals and faults ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "arrives"),
-    [
-        ("throttled", ThrottledError, False),
-        ("error", UnavailableError, False),
-        ("lost", UnavailableError, False),
-        ("accepted_then_lost", UnavailableError, True),
-        ("denied", DeniedError, False),
-    ],
-)
+@each_fault
 @pytest.mark.parametrize("action", ["add", "remove", "forget"])
 def test_faults(
     service: Service, action: Action, fault: Fault, error: type[Exception], arrives: bool
@@ -304,20 +243,7 @@ def answering(name: str, reply: Reply, action: Action) -> Iterator[tuple[Destina
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("action", ["add", "remove"])
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (301, DeniedError),
-        (400, RefusedError),
-        (401, DeniedError),
-        (403, DeniedError),
-        (404, DeniedError),
-        (408, UnavailableError),
-        (422, RefusedError),
-        (429, ThrottledError),
-        (503, UnavailableError),
-    ],
-)
+@each_status
 def test_statuses(name: str, action: Action, status: int, error: type[Exception]) -> None:
     body = {"message": "jan@example.com is bad", "errorcode": "jan@example.com"}
     with (
@@ -340,8 +266,7 @@ def test_an_answer_of_something_else_is_no_success(action: Action, body: Any) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_service_that_does_not_answer_is_unavailable_and_shows_nobody(name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with silent_url() as url:
         destination = connected(name, url, timeout=0.1)
         rows = removals(name, people(name, 1))
         request = destination.prepare("remove", rows, Batch("run", 1))
@@ -455,9 +380,9 @@ def test_an_upsert_is_asked_about_until_it_is_complete() -> None:
         running.api.looks = 2
         answer = running.destination.send(running.prepared("add", people("salesforce", 2)))
         assert answer.receipt is not None
-        assert running.destination.confirm(answer.receipt) is None
-        assert running.destination.confirm(answer.receipt) is None
-        assert running.destination.confirm(answer.receipt) == Answer()
+        assert confirmed(running.destination, answer.receipt) is None
+        assert confirmed(running.destination, answer.receipt) is None
+        assert confirmed(running.destination, answer.receipt) == Answer()
         assert running.api.tokens == 1
 
 
@@ -494,13 +419,13 @@ def status(**told: Any) -> Reply:
 )
 def test_an_upsert_that_came_to_nothing(reply: Reply, error: type[Exception]) -> None:
     with answering("salesforce", reply, "add") as (destination, _), pytest.raises(error):
-        destination.confirm("request/0")
+        confirmed(destination, "request/0")
 
 
 def test_an_error_without_results_is_of_somebody_nobody_names() -> None:
     reply = status(requestStatus="Complete", hasErrors=True)
     with answering("salesforce", reply, "add") as (destination, _):
-        assert destination.confirm("request/2") == Answer(unnamed=1)
+        assert confirmed(destination, "request/2") == Answer(unnamed=1)
 
 
 def test_rows_that_stay_are_told_by_their_places() -> None:

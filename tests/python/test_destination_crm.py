@@ -3,12 +3,10 @@
 import hashlib
 import json
 import logging
-import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -36,8 +34,18 @@ from orchestration.activation.stand_in.edrone import Edrone
 from orchestration.activation.stand_in.klaviyo import Klaviyo
 from orchestration.activation.stand_in.mautic import Contact, Mautic
 from orchestration.activation.stand_in.salesmanago import Salesmanago
-from orchestration.activation.stand_in.server import Call, Fault, Reply, StandIn, stand_in
+from orchestration.activation.stand_in.server import Call, Fault, Reply, stand_in
 from orchestration.activation.wire import tag_of
+from tests.python.destinations import (
+    Canned,
+    Service,
+    confirmed,
+    each_fault,
+    each_status,
+    insist,
+    silent_url,
+    steps,
+)
 
 NAMES = ("mautic", "klaviyo", "salesmanago", "edrone")
 FORGETTING = ("mautic", "klaviyo", "salesmanago")
@@ -60,55 +68,18 @@ SECRETS = {
 }
 
 
-@dataclass
-class Canned:
-    """Answers every call with the same reply."""
+class Batched(Service):
+    """One that is sent as many rows at once as it takes."""
 
-    reply: Reply
-    poison: set[str] = field(default_factory=set)
-
-    def handle(self, call: Call) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def writes(self, call: Call) -> bool:  # noqa: ARG002
-        return True
-
-    def fault(self, kind: Fault) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def audiences(self) -> Mapping[str, set[tuple[str, ...]]]:
-        return {}
-
-
-@dataclass
-class Service:
-    """A destination that is open, the server that it speaks to, and what that one holds."""
-
-    name: str
-    api: Any
-    server: StandIn
-    destination: Destination
-    audience: str
-
-    def prepared(self, action: Action, rows: list[Row]) -> Request:
-        return self.destination.prepare(action, rows, Batch("run", 1))
-
-    def deliver(self, action: Action, rows: list[Row]) -> Answer:
-        """Send rows in batches, and ask for the result where there is one only later."""
+    def deliver(self, action: Action, rows: Sequence[Row]) -> Answer:
         rejected: dict[int, str] = {}
-        size = destination_module(self.name).DECLARED.batch_rows
-        for start in range(0, len(rows), size):
-            answer = self.destination.send(self.prepared(action, rows[start : start + size]))
-            if answer.receipt is not None:
-                confirmed = self.destination.confirm(answer.receipt)
-                assert confirmed is not None
-                answer = confirmed
+        start = 0
+        for batch in self.batches(rows):
+            answer = self.send(self.prepared(action, batch))
             assert answer.unnamed == 0
             rejected |= {start + place: reason for place, reason in answer.rejected.items()}
+            start += len(batch)
         return Answer(rejected)
-
-    def holds(self) -> set[str]:
-        return {email for (email,) in self.api.audiences().get(self.audience, set())}
 
 
 def connected(
@@ -124,7 +95,7 @@ def served(name: str, **options: Any) -> Iterator[Service]:
     api = APIS[name]()
     with stand_in({name: api}) as server:
         destination = connected(name, f"{server.url}/{name}", **options)
-        yield Service(name, api, server, destination, destination.open("Best customers", None))
+        yield Batched(name, api, server, destination, destination.open("Best customers", None))
 
 
 @pytest.fixture(params=NAMES)
@@ -251,34 +222,15 @@ def test_two_audiences_do_not_mix(name: str) -> None:
 def test_any_order_of_requests_and_faults_ends_with_the_last_word(
     name: str, data: st.DataObject
 ) -> None:
-    faults: st.SearchStrategy[Fault | None] = st.sampled_from(
-        [None, "throttled", "error", "lost", "accepted_then_lost", "twice"]
-    )
     known: list[Action] = ["add", "remove", "forget"] if name in FORGETTING else ["add", "remove"]
-    steps = data.draw(
-        st.lists(
-            st.tuples(
-                st.sampled_from(known),
-                st.sets(st.integers(0, 5), min_size=1),
-                st.lists(faults, max_size=2),
-            ),
-            max_size=8,
-        )
-    )
-    wanted: set[int] = set()
+
+    def rows_of(action: Action, numbers: list[int]) -> list[Row]:
+        rows = [person(name, number) for number in numbers]
+        return rows if action == "add" else removals(rows)
+
     with served(name) as running:
-        for action, numbers, befalling in steps:
-            rows = [person(name, number) for number in sorted(numbers)]
-            running.server.faults[:] = befalling
-            while True:
-                try:
-                    running.deliver(action, rows if action == "add" else removals(rows))
-                    break
-                except (ThrottledError, UnavailableError):
-                    pass
-            wanted = wanted | numbers if action == "add" else wanted - numbers
-        held = running.holds()
-    assert held == {email_of(number) for number in wanted}
+        wanted = insist(running, data.draw(steps(*known)), rows_of)
+        assert running.holds() == {email_of(number) for number in wanted}
 
 
 @pytest.mark.parametrize("name", ["mautic", "klaviyo", "salesmanago"])
@@ -317,16 +269,7 @@ def test_rows_that_mautic_keeps_are_told() -> None:
         assert running.holds() == {email_of(3)}
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "arrives"),
-    [
-        ("throttled", ThrottledError, False),
-        ("error", UnavailableError, False),
-        ("lost", UnavailableError, False),
-        ("accepted_then_lost", UnavailableError, True),
-        ("denied", DeniedError, False),
-    ],
-)
+@each_fault
 def test_faults(service: Service, fault: Fault, error: type[Exception], arrives: bool) -> None:
     rows = people(service.name, 1)
     service.server.faults.append(fault)
@@ -357,8 +300,7 @@ def test_a_fault_of_a_removal_is_told_and_nothing_repeats_by_itself(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_service_that_does_not_answer_is_unavailable(name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with silent_url() as url:
         destination = connected(name, url, timeout=0.1)
         destination.open("Best customers", "7")
         request = destination.prepare("add", people(name, 1), Batch("run", 1))
@@ -388,20 +330,7 @@ def test_an_answer_of_something_else_is_no_success(name: str, status: int, body:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (301, DeniedError),
-        (400, RefusedError),
-        (401, DeniedError),
-        (403, DeniedError),
-        (404, DeniedError),
-        (408, UnavailableError),
-        (422, RefusedError),
-        (429, ThrottledError),
-        (503, UnavailableError),
-    ],
-)
+@each_status
 def test_statuses(name: str, status: int, error: type[Exception]) -> None:
     body = {"errors": [{"code": "jan@example.com is bad", "detail": "jan@example.com"}]}
     with (
@@ -671,9 +600,9 @@ def test_an_import_is_asked_about_until_it_is_done() -> None:
         running.api.looks = 2
         answer = running.destination.send(running.prepared("add", people("klaviyo", 2)))
         assert answer.receipt is not None
-        assert running.destination.confirm(answer.receipt) is None
-        assert running.destination.confirm(answer.receipt) is None
-        assert running.destination.confirm(answer.receipt) == Answer()
+        assert confirmed(running.destination, answer.receipt) is None
+        assert confirmed(running.destination, answer.receipt) is None
+        assert confirmed(running.destination, answer.receipt) == Answer()
 
 
 def test_all_errors_of_an_import_are_told() -> None:
@@ -701,7 +630,7 @@ def job(status: str, **counts: int) -> Reply:
 )
 def test_an_import_that_came_to_nothing(reply: Reply, error: type[Exception]) -> None:
     with answering("klaviyo", reply) as (destination, _), pytest.raises(error):
-        destination.confirm("J1")
+        confirmed(destination, "J1")
 
 
 def test_more_profiles_than_klaviyo_forgets_in_a_minute_are_refused() -> None:

@@ -33,12 +33,11 @@ from orchestration.activation.destination import (
     Destination,
     RefusedError,
     Row,
-    ThrottledError,
     UnavailableError,
     destination_module,
 )
 from orchestration.activation.member_file import COLUMNS, Layout, MemberFile
-from orchestration.activation.stand_in.server import Call, Fault, Reply, StandIn, stand_in
+from orchestration.activation.stand_in.server import Fault, Reply, stand_in
 from orchestration.activation.stand_in.sftp import (
     PASSWORD,
     USER,
@@ -47,6 +46,14 @@ from orchestration.activation.stand_in.sftp import (
     sftp_stand_in,
 )
 from orchestration.activation.stand_in.webhook import SECRET, Webhook
+from tests.python.destinations import (
+    Canned,
+    Service,
+    Step,
+    each_fault,
+    insist,
+    steps,
+)
 
 FILE, HIDDEN = "cdp_best_customers.csv", ".cdp_best_customers.members"
 
@@ -285,7 +292,7 @@ class Memory:
         return list(csv.DictReader(io.StringIO(self.files[FILE].decode(), newline="")))
 
 
-steps = st.lists(
+rewrites = st.lists(
     st.tuples(
         st.sampled_from(["add", "remove", "forget"]),
         st.sets(st.integers(0, 6), min_size=1),
@@ -297,7 +304,7 @@ steps = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(steps=steps, guarded=st.booleans())
+@given(steps=rewrites, guarded=st.booleans())
 def test_any_order_of_requests_and_crashes_ends_with_the_last_word(
     steps: list[tuple[Action, set[int], int, list[str | None]]], guarded: bool
 ) -> None:
@@ -548,22 +555,6 @@ def test_a_file_larger_than_one_packet_arrives_whole(remote: RemotePlace) -> Non
 # --- Webhook ------------------------------------------------------------------------------------
 
 
-@dataclass
-class Hook:
-    api: Any
-    server: StandIn
-    destination: Destination
-    number: int = 0
-
-    def deliver(self, action: Action, rows: list[Row]) -> Answer:
-        self.number += 1
-        batch = Batch("run", self.number)
-        return self.destination.send(self.destination.prepare(action, rows, batch))
-
-    def holds(self) -> set[str]:
-        return {row[0] for row in self.api.audiences().get("cdp_best_customers", set())}
-
-
 def webhook(url: str, secret: str = SECRET, timeout: float = 30) -> Destination:
     module = destination_module("webhook")
     options = module.DECLARED.options()
@@ -573,40 +564,19 @@ def webhook(url: str, secret: str = SECRET, timeout: float = 30) -> Destination:
 
 
 @contextmanager
-def hooked(api: Any) -> Iterator[Hook]:
+def hooked(api: Any) -> Iterator[Service]:
     with stand_in({"hook": api}) as server:
-        yield Hook(api, server, webhook(f"{server.url}/hook/members"))
+        destination = webhook(f"{server.url}/hook/members")
+        yield Service("webhook", api, server, destination, "cdp_best_customers")
 
 
 @pytest.fixture
-def hook() -> Iterator[Hook]:
+def hook() -> Iterator[Service]:
     with hooked(Webhook()) as running:
         yield running
 
 
-@dataclass
-class Canned:
-    """Answers every call with the same reply, and keeps the calls."""
-
-    reply: Reply
-    calls: list[Call] = field(default_factory=list)
-    poison: set[str] = field(default_factory=set)
-
-    def handle(self, call: Call) -> Reply:
-        self.calls.append(call)
-        return self.reply
-
-    def writes(self, call: Call) -> bool:  # noqa: ARG002
-        return True
-
-    def fault(self, kind: Fault) -> Reply:  # noqa: ARG002
-        return self.reply
-
-    def audiences(self) -> Mapping[str, set[tuple[str, ...]]]:
-        return {}
-
-
-def test_a_receiver_holds_whom_it_was_sent(hook: Hook) -> None:
+def test_a_receiver_holds_whom_it_was_sent(hook: Service) -> None:
     rows = people(7)
     assert hook.deliver("add", rows) == Answer()
     assert hook.deliver("add", rows[:3]) == Answer()
@@ -616,7 +586,7 @@ def test_a_receiver_holds_whom_it_was_sent(hook: Hook) -> None:
     assert hook.holds() == ids(rows[3:])
 
 
-def test_members_that_are_not_taken_are_told_by_their_places(hook: Hook) -> None:
+def test_members_that_are_not_taken_are_told_by_their_places(hook: Service) -> None:
     hook.api.poison.add("customer 2")
     assert hook.deliver("add", people(4)) == Answer({2: "not_wanted"})
     assert hook.holds() == {"customer 0", "customer 1", "customer 3"}
@@ -645,44 +615,19 @@ def test_what_a_receiver_is_sent() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(data=st.data())
-def test_any_order_of_faults_at_a_receiver_ends_with_the_last_word(data: st.DataObject) -> None:
-    faults: st.SearchStrategy[Fault | None] = st.sampled_from(
-        [None, "throttled", "error", "lost", "accepted_then_lost", "twice"]
-    )
-    actions: st.SearchStrategy[Action] = st.sampled_from(["add", "remove", "forget"])
-    numbers = st.sets(st.integers(0, 5), min_size=1)
-    drawn = data.draw(st.lists(st.tuples(actions, numbers, st.lists(faults, max_size=2))))
-    wanted: set[str] = set()
+@given(drawn=steps("add", "remove", "forget"))
+def test_any_order_of_faults_at_a_receiver_ends_with_the_last_word(drawn: list[Step]) -> None:
+    def rows_of(action: Action, numbers: list[int]) -> list[Row]:
+        rows = [person(number) for number in numbers]
+        return rows if action == "add" else removals(rows)
+
     with hooked(Webhook()) as running:
-        for action, chosen, befalling in drawn:
-            rows = [person(number) for number in sorted(chosen)]
-            request = running.destination.prepare(
-                action, rows if action == "add" else removals(rows), Batch("run", running.number)
-            )
-            running.number += 1
-            running.server.faults[:] = befalling
-            while True:
-                try:
-                    running.destination.send(request)
-                    break
-                except (ThrottledError, UnavailableError):
-                    pass
-            wanted = wanted | ids(rows) if action == "add" else wanted - ids(rows)
-        assert running.holds() == wanted
+        wanted = insist(running, drawn, rows_of)
+        assert running.holds() == ids([person(number) for number in wanted])
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "arrives"),
-    [
-        ("throttled", ThrottledError, False),
-        ("error", UnavailableError, False),
-        ("lost", UnavailableError, False),
-        ("accepted_then_lost", UnavailableError, True),
-        ("denied", DeniedError, False),
-    ],
-)
-def test_faults(hook: Hook, fault: Fault, error: type[Exception], arrives: bool) -> None:
+@each_fault
+def test_faults(hook: Service, fault: Fault, error: type[Exception], arrives: bool) -> None:
     hook.server.faults.append(fault)
     with pytest.raises(error) as raised:
         hook.deliver("add", people(1))
@@ -732,7 +677,7 @@ def test_statuses(status: int, error: type[Exception]) -> None:
 
 
 def test_another_secret_is_denied_and_shown_nowhere(
-    hook: Hook, caplog: pytest.LogCaptureFixture
+    hook: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secret = "a-secret-that-nobody-may-see"
@@ -765,7 +710,7 @@ def test_a_webhook_needs_an_address_that_nobody_can_listen_to() -> None:
             module.DECLARED.options.model_validate({"url": url})
 
 
-def test_a_batch_as_large_as_it_may_be_is_taken(hook: Hook) -> None:
+def test_a_batch_as_large_as_it_may_be_is_taken(hook: Service) -> None:
     declared = destination_module("webhook").DECLARED
     rows = people(declared.batch_rows)
     request = hook.destination.prepare("add", rows, Batch("run", 1))
