@@ -37,6 +37,7 @@ from orchestration.erasure.people import (
 )
 from orchestration.erasure.rows import follow
 from orchestration.erasure.search import Found, search
+from orchestration.erasure.tombstones import require_same_pepper
 from orchestration.ingest.sql import quote_name, quote_text
 from orchestration.launch import run_build
 from orchestration.paths import Paths
@@ -85,7 +86,8 @@ class Eraser:
         """Forget whom `who` names, or, when it names nobody, all who asked a source system.
 
         Goes on first with an erasure that was begun. Removals that destinations are owed are sent
-        again. Raises ErasureError, LockHeld when a build or sync runs too long, and BuildError.
+        again. Raises ErasureError, PepperError, LockHeld when a build or sync runs too long, and
+        BuildError.
         """
         with build_lock(self.paths.erasure / ".lock", "an erasure", 0, self.progress):
             told = []
@@ -300,6 +302,7 @@ class Eraser:
                 raise ErasureError("nobody is erased: there is no warehouse yet; make build first")
             require_finished_build(file)
             with duckdb.connect(str(file)) as warehouse:
+                require_same_pepper(warehouse, "registry.erased_records")
                 yield warehouse
 
 

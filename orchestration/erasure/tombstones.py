@@ -42,8 +42,13 @@ def read_tombstones(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     connection.execute(
         "alter table erasing.tombstones add column if not exists erased_at timestamp"
     )
+    require_same_pepper(connection, "erasing.tombstones")
+
+
+def require_same_pepper(connection: duckdb.DuckDBPyConnection, tombstones: str) -> None:
+    """Raise PepperError when the tombstones of a table were made under another pepper."""
     others = connection.execute(
-        f"select 1 from erasing.tombstones where key_check <> {hash_sql(quote_text(''))} limit 1"
+        f"select 1 from {tombstones} where key_check <> {hash_sql(quote_text(''))} limit 1"
     ).fetchall()
     if others:
         raise PepperError(

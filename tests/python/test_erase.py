@@ -21,6 +21,7 @@ from orchestration.contract import load_contract
 from orchestration.erasure.erase import Eraser, Told
 from orchestration.erasure.files import switch
 from orchestration.erasure.journal import journal_folder, read_journal
+from orchestration.erasure.marks import marks_query, prepare
 from orchestration.erasure.rows import alone, pattern_of
 from orchestration.erasure.tombstones import PepperError
 from orchestration.ingest.ledger import read_ledger
@@ -41,6 +42,11 @@ RELATIVE = {
     *("conversion_funnel", "lifecycle_funnel", "mailbox_provider_health", "source_coverage"),
     *("customer_behaviour", "customer_brand_groups", "customer_channels", "customer_contact_times"),
     *("customer_rfm", "customer_rfm_history", "rfm_cut_points", "lookalike_audiences"),
+}
+# Ids in the contract that are no person's, and of nothing that a person has.
+OF_NOBODY = {
+    *("brand_id", "product_id", "replacement_product_id", "accessory_of_product_id"),
+    *("campaign_id", "store_id", "till_id", "content_id"),
 }
 _SYNC = """
 destination: mautic
@@ -510,6 +516,16 @@ def test_an_old_file_brings_nobody_back(erasure: Erasure, tmp_path: Path) -> Non
             load_new_files(paths, load_contract(), now, quiet)
 
 
+def test_under_another_pepper_nobody_is_erased(
+    erasure: Erasure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proofs could not be continued, and the tombstones would be of two kinds."""
+    monkeypatch.setenv("SEGMENT_OF_ONE_PEPPER", "another")
+    with pytest.raises(PepperError, match="Set the one from before"):
+        erasure.run("nobody@nowhere.example")
+    assert not journal_folder(erasure.paths).exists()
+
+
 def test_a_destination_that_was_silent_is_told_later(erasure: Erasure) -> None:
     """Until then the proof says that a removal is owed. Nobody is built again for it."""
     [owing] = [proof for proof in erasure.proofs() if proof["owed"]]
@@ -538,6 +554,28 @@ def test_twice_is_done_already_and_an_unknown_person_is_proved_unknown(erasure: 
     [proof] = [proof for proof in erasure.proofs() if proof["result"] == "nothing found"]
     assert proof["rows"] == {}
     assert query(erasure.paths.warehouse, builds) == before
+
+
+def test_every_column_that_names_somebody_makes_a_mark() -> None:
+    """Else rows of an entity, or a column, that is new in the contract would be left behind."""
+    values = {"email": "anna@brak.pl", "phone": "+48501502503"}
+    markless = []
+    with duckdb.connect() as connection:
+        prepare(connection)
+        for entity in load_contract().values():
+            for column in entity.column_names:
+                kind = next((each for each in values if column.endswith(each)), None)
+                if column in OF_NOBODY or not (kind or column.endswith("_id")):
+                    continue
+                value = values[kind] if kind else "X-17"
+                names = dict.fromkeys(entity.key, "'-'") | {column: f"'{value}'"}
+                given = ", ".join(f"{text} as {name}" for name, text in names.items())
+                row = f"(select 'demo_shop' as source_system, {given})"
+                query = marks_query(entity, row, list(names), "1 as place")
+                [(marks,)] = connection.execute(f"select marks from ({query})").fetchall()
+                if not any(value in mark for mark in marks):
+                    markless.append((entity.name, column))
+    assert markless == []
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,21 @@ def test_a_removal_that_is_owed_to_a_silent_service_is_sent_later(house: House) 
     assert house.mautic.contacts == {}
 
 
+def test_a_document_that_is_gone_leaves_a_removal_owed(house: House) -> None:
+    """Nobody knows any more where to send it; the others are told all the same."""
+    house.customer("anna", "anna@example.com")
+    house.sync()
+    document = (house.documents / "best.yml").read_text()
+    (house.documents / "best.yml").unlink()
+    said: list[str] = []
+    assert forget_customers(house.paths, ["anna"], said.append, house.environment) == []
+    assert any("best: nobody was told: " in line for line in said)
+    house.document(document)
+    [report] = forget_customers(house.paths, ["anna"], quiet, house.environment)
+    assert report.status == "succeeded"
+    assert house.mautic.contacts == {}
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
