@@ -14,8 +14,10 @@ def rewrite(file: Path, schemas: Collection[str]) -> None:
     Views and other schemas are gone. The new file takes the place of the old one as a whole; nobody
     may have the old one open.
     """
-    draft, log = file.with_name(f".erasing-{file.name}"), file.with_name(f"{file.name}.wal")
+    draft = file.with_name(f".erasing-{file.name}")
     draft.unlink(missing_ok=True)
+    with duckdb.connect(str(file)) as old:
+        old.execute("checkpoint")  # Else a log beside it would be taken for one of the new file.
     with duckdb.connect(str(draft)) as new:
         new.execute(f"attach {quote_text(str(file))} as old (read_only)")
         tables = new.execute(
@@ -30,4 +32,3 @@ def rewrite(file: Path, schemas: Collection[str]) -> None:
             new.execute(f"insert into {name} from old.{name}")
         new.execute("detach old")
     draft.replace(file)
-    log.unlink(missing_ok=True)

@@ -201,6 +201,8 @@ class Eraser:
                 warehouse, self.paths, journal.hashes, journal.traces
             )
         journal.moves, journal.within = staged.moves, sorted(staged.within)
+        # Of an earlier round as well, whose search found that there is more to do.
+        counts.update({(request, place): rows for request, place, rows in journal.counts})
         journal.counts = [(*place, rows) for place, rows in sorted(counts.items())]
 
     def _scrub(self, journal: Journal) -> None:
@@ -235,7 +237,9 @@ class Eraser:
     # --- Proving --------------------------------------------------------------------------------
 
     def _search(self, journal: Journal) -> Found:
-        """Raises ErasureError, and the erasure stays open, when somebody is still found."""
+        """Raises ErasureError when somebody is still found: all steps from the staging of files on
+        are done again by the next run.
+        """
         skipped = [journal_folder(self.paths)]
         if holders(self.paths, journal.customer_ids, self.progress):
             # Who is owed a removal can only be named by what the destination knows.
@@ -243,6 +247,8 @@ class Eraser:
         with build_lock(self.paths.lock, "an erasure", self.wait_seconds, self.progress):
             found = search(self.paths.data, journal.traces, journal.within, skipped)
         if found.holders:
+            journal.done = journal.done[: journal.done.index("stage")]
+            write_journal(self.paths, journal)
             first = [str(each.relative_to(self.paths.data)) for each in found.holders[:5]]
             raise ErasureError(
                 f"{len(found.holders):,} files still hold somebody who was erased: "

@@ -8,6 +8,7 @@ these words.
 """
 
 import io
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchestration.contract import Entity, load_contract
+from orchestration.erasure.journal import Move
 from orchestration.erasure.rows import (
     Trace,
     alone,
@@ -68,12 +70,11 @@ class ScrubError(Exception):
 
 @dataclass
 class Staged:
-    """New files that wait to take their places (draft and target, as paths in the data folder), and
-    how many rows are gone from where, by request. `within` are texts of the person that stand
-    within a longer word of somebody else.
+    """New files that wait to take their places, and how many rows are gone from where, by request.
+    `within` are texts of the person that stand within a longer word of somebody else.
     """
 
-    moves: list[tuple[str, str]] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     within: set[str] = field(default_factory=set)
 
@@ -98,14 +99,24 @@ def stage_files(paths: Paths, hashes: Mapping[str, str], traces: Sequence[Trace]
             with connection.cursor() as own, suppress(RefusedFileError):
                 scrub.stage_landed(own, file)
     scrub.stage_ledger()
+    for move in scrub.staged.moves:
+        with (paths.data / move.draft).open("rb") as written:
+            os.fsync(written.fileno())
     return scrub.staged
 
 
-def switch(paths: Paths, moves: Sequence[tuple[str, str]]) -> None:
-    """Let each new file take its place; those that have already are left alone."""
-    for draft, target in moves:
-        if (paths.data / draft).exists():
-            (paths.data / draft).replace(paths.data / target)
+def switch(paths: Paths, moves: Sequence[Move]) -> None:
+    """Let each new file take its place; those that have already are left alone, and so is what a
+    source system has delivered or removed meanwhile: the search says who is in it.
+    """
+    for move in moves:
+        draft, target = paths.data / move.draft, paths.data / move.target
+        if not draft.exists():
+            continue
+        if target.exists() and target.stat().st_mtime_ns == move.mtime_ns:
+            draft.replace(target)
+        else:
+            draft.unlink()
 
 
 def delete_own_rows(
@@ -248,7 +259,7 @@ class _Scrub:
         touched = _touched(connection, gone).get(0)
         if touched is None:
             return
-        draft = self._stage(file.path, "landing", touched)
+        draft = self._stage(file.path, "landing", touched, file.mtime_ns)
         if opened.is_columnar:
             _write_parquet(file.path, draft, touched)
         else:
@@ -291,11 +302,14 @@ class _Scrub:
         if query:
             connection.execute(f"insert into said {query}")
 
-    def _stage(self, target: Path, place: str, touched: _Touched) -> Path:
+    def _stage(
+        self, target: Path, place: str, touched: _Touched, mtime_ns: int | None = None
+    ) -> Path:
         """The draft of a file, noted with what is gone from it."""
         draft = target.with_name(f"{_DRAFT}{target.name}")
-        move = (draft.relative_to(self._paths.data), target.relative_to(self._paths.data))
-        self.staged.moves.append((str(move[0]), str(move[1])))
+        seen = target.stat().st_mtime_ns if mtime_ns is None else mtime_ns
+        new, old = (str(each.relative_to(self._paths.data)) for each in (draft, target))
+        self.staged.moves.append(Move(new, old, seen))
         self.count(place, touched)
         return draft
 

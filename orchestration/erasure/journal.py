@@ -8,6 +8,7 @@ import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestration.erasure.rows import Trace
 from orchestration.paths import Paths
@@ -15,6 +16,16 @@ from orchestration.paths import Paths
 
 class ErasureOpenError(Exception):
     """An erasure has begun that has not ended."""
+
+
+class Move(NamedTuple):
+    """A new file that waits to take its place, both as paths in the data folder, and the time of
+    the file that is there, in nanoseconds: one that is newer by then stays.
+    """
+
+    draft: str
+    target: str
+    mtime_ns: int
 
 
 @dataclass
@@ -42,7 +53,7 @@ class Journal:
     cases: list[Case]
     hashes: dict[str, str]
     traces: list[Trace]
-    moves: list[tuple[str, str]] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     counts: list[tuple[str, str, int]] = field(default_factory=list)
     within: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
@@ -65,6 +76,7 @@ def read_journal(paths: Paths) -> Journal | None:
         return None
     found = json.loads(file.read_text())
     found["cases"] = [Case(**each) for each in found["cases"]]
+    found["moves"] = [Move(*each) for each in found["moves"]]
     found["traces"] = [_trace(**each) for each in found["traces"]]
     return Journal(**found)
 

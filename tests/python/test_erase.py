@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,11 +19,12 @@ from orchestration.activation.match_keys import unkeyed_hashes
 from orchestration.activation.runs import opened_exports
 from orchestration.activation.stand_in.mautic import Mautic
 from orchestration.contract import load_contract
+from orchestration.erasure.compaction import rewrite
 from orchestration.erasure.erase import Eraser, Told
 from orchestration.erasure.files import switch
-from orchestration.erasure.journal import journal_folder, read_journal
+from orchestration.erasure.journal import Journal, Move, journal_folder, read_journal, write_journal
 from orchestration.erasure.marks import marks_query, prepare
-from orchestration.erasure.rows import alone, pattern_of
+from orchestration.erasure.rows import Trace, alone, pattern_of
 from orchestration.erasure.tombstones import PepperError
 from orchestration.ingest.ledger import read_ledger
 from orchestration.ingest.loader import find_new_files, load_new_files
@@ -30,6 +32,7 @@ from orchestration.launch import BuildError
 from orchestration.paths import Paths
 from orchestration.warehouse.functions import register
 from orchestration.warehouse.lock import build_lock
+from orchestration.warehouse.registry import ErasureError
 from tests.python.conftest import build, copy_built, data_folder, quiet
 from tests.python.test_erasure import one_of_two_at_a_device
 from tests.python.test_syncs import services
@@ -603,3 +606,54 @@ def test_an_address_within_another_is_not_the_persons(text: str, is_alone: bool)
 
 def query_text(sql: str, text: str, pattern: str) -> object:
     return duckdb.execute(sql, {"text": text, "pattern": pattern}).fetchall()[0][0]
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    """Nor does one come back that its source has removed."""
+    moves = []
+    for name in ("same", "newer", "removed"):
+        target, draft = tmp_path / name, tmp_path / f".erasing-{name}"
+        target.write_text("as it was")
+        draft.write_text("without the person")
+        moves.append(Move(draft.name, target.name, target.stat().st_mtime_ns))
+    os.utime(tmp_path / "newer", ns=(1, 1))
+    (tmp_path / "removed").unlink()
+    switch(Paths(tmp_path), moves)
+    held = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert held == {"same": "without the person", "newer": "as it was"}
+
+
+def test_whoever_is_found_at_the_end_is_looked_for_again(tmp_path: Path) -> None:
+    """The erasure stays open, and names files, nobody."""
+    paths = Paths(tmp_path)
+    note = tmp_path / "notes.txt"
+    note.write_text("ask anna@brak.pl")
+    steps = ["entomb", "remember", "forget", "stage", "scrub", "renew", "rebuild", "clean"]
+    trace = Trace("request", ("anna@brak.pl",), (), ())
+    write_journal(paths, Journal("2026-06-30", "2026-07-01", [], {}, [trace], done=steps))
+    with pytest.raises(ErasureError, match="1 files still hold somebody") as raised:
+        eraser(paths, {}).erase(())
+    assert "notes.txt" in str(raised.value)
+    assert "anna" not in str(raised.value)
+    journal = read_journal(paths)
+    assert journal
+    assert journal.done == ["entomb", "remember", "forget"]
+
+
+def test_a_compacted_file_has_nothing_of_what_was_deleted(tmp_path: Path) -> None:
+    """Views and other schemas go; a log that a killed process left is read before."""
+    file = tmp_path / "store.duckdb"
+    with duckdb.connect(str(file)) as store:
+        store.execute("create schema kept; create schema dropped")
+        store.execute("create table kept.people (email varchar not null, place integer)")
+        store.execute("create table dropped.people as select 'anna@brak.pl' as email")
+        store.execute("insert into kept.people values ('anna@brak.pl', 1), ('ewa@brak.pl', 2)")
+        store.execute("checkpoint")
+        store.execute("delete from kept.people where place = 1")
+    rewrite(file, ("kept",))
+    assert b"anna@brak.pl" not in file.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [file]
+    with duckdb.connect(str(file)) as store:
+        assert store.execute("from kept.people").fetchall() == [("ewa@brak.pl", 2)]
+        with pytest.raises(duckdb.ConstraintException):
+            store.execute("insert into kept.people values (null, 3)")
