@@ -152,7 +152,7 @@ class SyncRunner:
     def _require_same_destination(self, ledger: Ledger) -> None:
         """What is remembered of one service says nothing of another."""
         filled = ledger.audience()
-        if filled and filled[0] != self.sync.destination:
+        if filled and filled[0] not in (None, self.sync.destination):
             raise SyncError(
                 f"it has filled an audience at {filled[0]}, where its members still are: go back "
                 "to that destination, and send elsewhere by a document of another name"

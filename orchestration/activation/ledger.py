@@ -142,8 +142,10 @@ class Ledger:
         )
         return accepted, rejected, unknown
 
-    def audience(self) -> tuple[str, str] | None:
-        """Destination and id of the audience that the sync fills; None before it was made."""
+    def audience(self) -> tuple[str | None, str] | None:
+        """Destination and id of the audience that the sync fills; None before it was made. The
+        destination is None when a version has made it that did not keep it.
+        """
         known = self.store.execute(
             "select destination, audience_id from exports.audiences where sync_id = $sync_id",
             {"sync_id": self.sync_id},
@@ -153,7 +155,7 @@ class Ledger:
     def remember_audience(self, destination: str, audience_id: str) -> None:
         """Keep where an audience was made, and its id there."""
         self.store.execute(
-            "insert into exports.audiences values ($sync_id, $destination, $audience_id, $now)",
+            "insert into exports.audiences values ($sync_id, $audience_id, $now, $destination)",
             {
                 "sync_id": self.sync_id,
                 "destination": destination,

@@ -12,13 +12,15 @@ import duckdb
 
 _TABLES = """
 create schema if not exists exports;
--- Grain: one row per sync. The audience that it fills, by its id at the destination.
+-- Grain: one row per sync. The audience that it fills, by its id at the destination; that is null
+-- in a store from before it was kept.
 create table if not exists exports.audiences (
     sync_id varchar not null,
-    destination varchar not null,
     audience_id varchar not null,
-    opened_at timestamp not null
+    opened_at timestamp not null,
+    destination varchar
 );
+alter table exports.audiences add column if not exists destination varchar;
 -- Grain: one row per sync and member who is, or may be, at the destination. status is held when
 -- the destination said so; adding and removing when a request was begun and no answer is known.
 -- identifiers are what the destination knows the member by.

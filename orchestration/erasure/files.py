@@ -7,25 +7,19 @@ that mentions the person (a note with an address in it, the recipient of a gift)
 these words.
 """
 
-import io
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from orchestration.contract import Entity, load_contract
 from orchestration.erasure.journal import Move
 from orchestration.erasure.rows import (
     Trace,
-    alone,
     contract_columns,
     gift_rows,
     marked_rows,
@@ -35,6 +29,13 @@ from orchestration.erasure.rows import (
     written_rows,
 )
 from orchestration.erasure.tombstones import read_tombstones, tombstones_file
+from orchestration.erasure.writing import (
+    ScrubError,
+    Touched,
+    change_table,
+    write_parquet,
+    write_text,
+)
 from orchestration.ingest.checks import latest_event_at
 from orchestration.ingest.files import (
     LandedFile,
@@ -50,22 +51,6 @@ from orchestration.paths import Paths
 
 _DRAFT = ".erasing-"  # Begins the name of a new file; the loader leaves such files alone.
 _SHORTEST_ID = 3  # Shorter ids of a person are found in rows of everybody.
-
-_ERASED = "erased"  # What stands for a word of the person in a row of somebody else.
-
-
-@dataclass
-class _Touched:
-    """Rows of one relation that go, with their requests, and words that are taken out of rows that
-    stay, with theirs; by the number of the row.
-    """
-
-    gone: dict[int, str] = field(default_factory=dict)
-    mentions: dict[int, dict[str, str]] = field(default_factory=dict)
-
-
-class ScrubError(Exception):
-    """A file could not be written anew without the person; nothing was changed."""
 
 
 @dataclass
@@ -132,8 +117,8 @@ def delete_own_rows(
         relation = own_relation(warehouse, entity)
         if relation is None:
             continue
-        touched = scrub.look(warehouse, entity, relation, "row_number").get(0, _Touched())
-        _change_table(warehouse, f"raw_tables.{quote_name(entity.name)}", touched)
+        touched = scrub.look(warehouse, entity, relation, "row_number").get(0, Touched())
+        change_table(warehouse, f"raw_tables.{quote_name(entity.name)}", touched)
         scrub.count("raw_tables", touched)
     return scrub.staged.counts
 
@@ -169,7 +154,7 @@ class _Scrub:
         relation: str,
         row: str,
         load: str = "0",
-    ) -> dict[int, _Touched]:
+    ) -> dict[int, Touched]:
         """What happens to the rows of a relation of raw rows, by load."""
         columns = contract_columns(connection, entity, relation)
         keys = f"{load} as place_load, {row} as place_row"
@@ -188,7 +173,7 @@ class _Scrub:
             load, rows = self._ledger[load_id], len(touched.gone)
             file = self._paths.raw / str(load.raw_file)
             draft = self._stage(file, "raw", touched)
-            _write_parquet(file, draft, touched, "_row")
+            write_parquet(file, draft, touched, "_row")
             [(latest,)] = connection.execute(
                 f"select {latest_event_at(entity)} from read_parquet({quote_files([draft])})"
             ).fetchall()
@@ -231,7 +216,7 @@ class _Scrub:
                     {"rows": rows},
                 ).fetchall()
             )
-            _write_parquet(file, self._stage(file, "quarantine", touched), touched, "row")
+            write_parquet(file, self._stage(file, "quarantine", touched), touched, "row")
             self._ledger[load.load_id] = replace(
                 load,
                 rows_in=load.rows_in - len(rows),
@@ -261,24 +246,22 @@ class _Scrub:
             return
         draft = self._stage(file.path, "landing", touched, file.mtime_ns)
         if opened.is_columnar:
-            _write_parquet(file.path, draft, touched)
+            write_parquet(file.path, draft, touched)
         else:
             words = {
                 line: words
                 for row, words in touched.mentions.items()
                 for line in lines_of(connection, opened, [row])
             }
-            _write_text(file, draft, lines_of(connection, opened, touched.gone), words)
+            write_text(file, draft, lines_of(connection, opened, touched.gone), words)
         self._describe(file, draft)
 
     def stage_ledger(self) -> None:
         """Write the ledger anew, if any file was: its loads are still those of the new files."""
         if self.staged.moves:
-            write_loads(
-                self._stage(ledger_file(self._paths), "", _Touched()), self._ledger.values()
-            )
+            write_loads(self._stage(ledger_file(self._paths), "", Touched()), self._ledger.values())
 
-    def count(self, place: str, touched: _Touched) -> None:
+    def count(self, place: str, touched: Touched) -> None:
         """Note how many rows are gone from a place, and in how many words are."""
         self.staged.counts.update((request, place) for request in touched.gone.values())
         for words in touched.mentions.values():
@@ -303,7 +286,7 @@ class _Scrub:
             connection.execute(f"insert into said {query}")
 
     def _stage(
-        self, target: Path, place: str, touched: _Touched, mtime_ns: int | None = None
+        self, target: Path, place: str, touched: Touched, mtime_ns: int | None = None
     ) -> Path:
         """The draft of a file, noted with what is gone from it."""
         draft = target.with_name(f"{_DRAFT}{target.name}")
@@ -328,7 +311,7 @@ class _Scrub:
 _SAID = "select place_load, place_row, request_id from said where is_alone"
 
 
-def _touched(connection: duckdb.DuckDBPyConnection, gone: str) -> dict[int, _Touched]:
+def _touched(connection: duckdb.DuckDBPyConnection, gone: str) -> dict[int, Touched]:
     """By load: the rows of a query, and the words of `said` in other rows."""
     connection.execute(f"""
         create or replace temp table gone as
@@ -336,14 +319,14 @@ def _touched(connection: duckdb.DuckDBPyConnection, gone: str) -> dict[int, _Tou
         from ({gone})
         group by place_load, place_row
     """)
-    found: dict[int, _Touched] = {}
+    found: dict[int, Touched] = {}
     for load_id, row, request in connection.execute("from gone order by all").fetchall():
-        found.setdefault(load_id, _Touched()).gone[row] = request
+        found.setdefault(load_id, Touched()).gone[row] = request
     for load_id, row, request, word in connection.execute(
         "select place_load, place_row, request_id, word from said "
         "anti join gone using (place_load, place_row) where is_alone order by all"
     ).fetchall():
-        mentions = found.setdefault(load_id, _Touched()).mentions
+        mentions = found.setdefault(load_id, Touched()).mentions
         mentions.setdefault(row, {})[word] = request
     return found
 
@@ -356,117 +339,3 @@ def _rows_with_ids(relation: str, keys: str) -> str:
         from (select {keys}, unnest({words}) as word from {relation}) as said
         inner join ids on said.word = ids.id
     """
-
-
-# --- Writing a table --------------------------------------------------------------------------
-
-
-def _change_table(connection: duckdb.DuckDBPyConnection, table: str, touched: _Touched) -> None:
-    connection.execute(
-        f"delete from {table} where list_contains($rows::bigint[], rowid)",
-        {"rows": list(touched.gone)},
-    )
-    described = connection.execute(f"describe {table}").fetchall()
-    texts = [quote_name(name) for name, kind, *_ in described if kind == "VARCHAR"]
-    for row, words in touched.mentions.items():
-        held = f"from {table} where rowid = $row"
-        [values] = connection.execute(f"select {', '.join(texts)} {held}", {"row": row}).fetchall()
-        changes = ", ".join(f"{name} = ${place}" for place, name in enumerate(texts, start=1))
-        new = [value and alone(words).sub(_ERASED, value) for value in values]
-        connection.execute(f"update {table} set {changes} where rowid = {row}", new)
-
-
-# --- Writing a file ---------------------------------------------------------------------------
-
-
-def _write_text(
-    file: LandedFile, draft: Path, gone: Collection[int], mentions: Mapping[int, Collection[str]]
-) -> None:
-    """Leave lines empty, and words out of others."""
-    number = 0
-    with (
-        _open(file.path, "rb", file.compression) as source,
-        _open(draft, "wb", file.compression) as target,
-    ):
-        for line in _lines(source):
-            number += 1
-            if number in gone:
-                target.write(line[len(line.rstrip(b"\r\n")) :])
-            elif number in mentions:
-                target.write(alone(mentions[number]).sub(_ERASED, line.decode()).encode())
-            else:
-                target.write(line)
-    if max((*gone, *mentions)) > number:
-        raise ScrubError(
-            f"landing/{file.name}: its lines cannot be counted for sure; nothing is erased: "
-            "deliver the file again with one kind of line ends"
-        )
-
-
-def _open(path: Path, mode: str, compression: str) -> Any:
-    """A file of bytes, packed or not."""
-    plain = pa.OSFile(str(path), mode)
-    if compression == "none":
-        return plain if mode == "wb" else io.BufferedReader(plain)
-    if mode == "wb":
-        return pa.CompressedOutputStream(plain, compression)
-    return io.BufferedReader(pa.CompressedInputStream(plain, compression))
-
-
-def _lines(source: Any) -> Iterator[bytes]:
-    """The lines with their ends, as DuckDB counts them: \\n, \\r\\n or \\r ends one."""
-    for line in source:
-        yield from line.splitlines(keepends=True) if b"\r" in line[:-2] else (line,)
-
-
-def _write_parquet(source: Path, draft: Path, touched: _Touched, column: str | None = None) -> None:
-    """Leave rows out, and words out of others: by the number in a column, or else by their place,
-    counted from 1.
-    """
-    given = pq.ParquetFile(source)
-    gone = pa.array(sorted(touched.gone), pa.int64())
-    place = 1
-    with pq.ParquetWriter(draft, given.schema_arrow, compression=_codec(given)) as target:
-        for group in range(given.num_row_groups):
-            table = given.read_row_group(group)
-            places = pa.array(range(place, place + table.num_rows), pa.int64())
-            numbers = table[column].combine_chunks() if column else places
-            place += table.num_rows
-            table = _without_words(table, numbers, touched.mentions)
-            target.write_table(table.filter(pc.invert(pc.is_in(numbers, value_set=gone))))
-
-
-def _without_words(
-    table: pa.Table, numbers: Any, mentions: Mapping[int, Collection[str]]
-) -> pa.Table:
-    mentioned = pa.array(sorted(mentions), pa.int64())
-    is_mentioned = pc.is_in(numbers, value_set=mentioned)
-    patterns = [alone(mentions[each]) for each in numbers.filter(is_mentioned).to_pylist()]
-    for place, column in enumerate(table.schema if patterns else ()):
-        if not _is_text(column.type):
-            continue
-        values = table.column(place).cast(pa.string()).combine_chunks()
-        new = [
-            value and pattern.sub(_ERASED, value)
-            for value, pattern in zip(
-                values.filter(is_mentioned).to_pylist(), patterns, strict=True
-            )
-        ]
-        replaced = pc.replace_with_mask(values, is_mentioned, pa.array(new, pa.string()))
-        table = table.set_column(place, column, replaced.cast(column.type))
-    return table
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    """Whether a column has texts, however these are stored."""
-    return any(
-        test(kind)
-        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
-    )
-
-
-def _codec(file: pq.ParquetFile) -> str:
-    if not file.num_row_groups:
-        return "zstd"
-    name = str(file.metadata.row_group(0).column(0).compression).lower()
-    return "none" if name == "uncompressed" else name

@@ -26,6 +26,7 @@ from orchestration.erasure.journal import Journal, Move, journal_folder, read_jo
 from orchestration.erasure.marks import marks_query, prepare
 from orchestration.erasure.rows import Trace, alone, pattern_of
 from orchestration.erasure.tombstones import PepperError
+from orchestration.erasure.writing import Touched, change_table
 from orchestration.ingest.ledger import read_ledger
 from orchestration.ingest.loader import find_new_files, load_new_files
 from orchestration.launch import BuildError
@@ -638,6 +639,22 @@ def test_whoever_is_found_at_the_end_is_looked_for_again(tmp_path: Path) -> None
     journal = read_journal(paths)
     assert journal
     assert journal.done == ["entomb", "remember", "forget"]
+
+
+def test_a_table_of_the_warehouse_loses_rows_and_words() -> None:
+    with duckdb.connect() as warehouse:
+        warehouse.execute("create table notes (place integer, note varchar, told varchar)")
+        warehouse.execute("""
+            insert into notes values
+                (1, 'of the person', null),
+                (2, 'ask ANNA@brak.pl or xanna@brak.pl', null),
+                (3, 'nothing', 'anna@brak.pl')
+        """)
+        change_table(warehouse, "notes", Touched({0: "r"}, {1: {"anna@brak.pl": "r"}}))
+        assert warehouse.execute("from notes order by place").fetchall() == [
+            (2, "ask erased or xanna@brak.pl", None),
+            (3, "nothing", "anna@brak.pl"),
+        ]
 
 
 def test_a_compacted_file_has_nothing_of_what_was_deleted(tmp_path: Path) -> None:
