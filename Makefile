@@ -61,7 +61,7 @@ sync: setup ## Send audiences as syncs/ says (NAME=champions HOW=dry_run, valida
 	@$(RUN) sync $(NAME) $(if $(HOW),--how $(HOW)) $(if $(ACCEPT),--accept)
 
 erase: setup ## Forget people everywhere and prove it (WHO="e-mail, phone, customer or record", or all who asked)
-	@$(RUN) erase $(WHO)
+	@$(RUN) erase "$(WHO)"
 
 import-mautic: setup ## Land contacts, tags, stages and withdrawals of Mautic (BRAND=domowo)
 	@$(RUN) import-mautic "$(BRAND)"

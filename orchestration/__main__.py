@@ -88,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     sync.set_defaults(command=_sync)
     erase = commands.add_parser("erase", help="forget people everywhere, and prove it")
     erase.add_argument(
-        "who", nargs="*", help="e-mail, phone, customer or record; all who asked when there is none"
+        "who",
+        nargs="?",
+        default="",
+        help="e-mail, phone, customer or record, several with commas; all who asked when empty",
     )
     erase.set_defaults(command=_erase)
     mautic = commands.add_parser("import-mautic", help="land what Mautic knows of its contacts")
@@ -286,7 +289,8 @@ def _sync(arguments: argparse.Namespace, paths: Paths) -> None:
 def _erase(arguments: argparse.Namespace, paths: Paths) -> None:
     from orchestration.erasure.erase import Eraser
 
-    told = Eraser(paths, _progress()).erase(arguments.who)
+    who = [each.strip() for each in arguments.who.split(",") if each.strip()]
+    told = Eraser(paths, _progress()).erase(who)
     for each in told:
         sys.stdout.write(f"{each.place}: {each.line}\n")
     if not told:

@@ -5,10 +5,13 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from orchestration.__main__ import main
+from orchestration.erasure.erase import Eraser, Told
 from orchestration.paths import PROJECT, Paths
 
 # Runs a command with a small file system of its own mounted over a folder.
@@ -52,6 +55,29 @@ def test_a_sync_before_the_first_build(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "champions: there is nothing to send yet: run make build first" in done.stdout
     assert done.stderr == "look at champions: docs/exports.md says what to do\n"
+
+
+def test_an_erasure_before_the_first_build(tmp_path: Path) -> None:
+    line = one_line(run(tmp_path, "erase", "anna@example.com"))
+    assert line == "nobody is erased: there is no warehouse yet; make build first"
+
+
+def test_several_are_erased_with_commas_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A phone number may have blanks in it."""
+    asked: list[Sequence[str]] = []
+
+    def erase(_eraser: Eraser, who: Sequence[str]) -> list[Told]:
+        asked.append(who)
+        return []
+
+    monkeypatch.setattr(Eraser, "erase", erase)
+    monkeypatch.setenv("SEGMENT_OF_ONE_DATA", str(tmp_path))
+    for words in (["erase"], ["erase", "+48 501 502 503, anna@example.com,"]):
+        monkeypatch.setattr(sys, "argv", ["orchestration", *words])
+        main()
+    assert asked == [[], ["+48 501 502 503", "anna@example.com"]]
 
 
 def test_a_busy_port(tmp_path: Path) -> None:
