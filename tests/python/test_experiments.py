@@ -18,7 +18,7 @@ from orchestration.ingest.loader import load_new_files
 from orchestration.ingest.recipe import run_recipe
 from orchestration.paths import PROJECT, Paths
 from orchestration.warehouse.workspace import choose_workspace, finish_build, start_build
-from tests.python.conftest import UNTIL, data_folder, quiet
+from tests.python.conftest import EMPTY_REGISTRY, UNTIL, data_folder, quiet
 from tests.python.macros import compile_macro, compile_model
 from tests.python.test_recipes import SHARED
 
@@ -192,14 +192,8 @@ def test_a_lost_warehouse_does_not_lose_who_was_drawn(tmp_path: Path) -> None:
     workspace = choose_workspace(paths, UNTIL)
     start = start_build(workspace, paths, [])
     with duckdb.connect(str(workspace.warehouse)) as warehouse:
-        warehouse.execute(
-            "create schema if not exists registry; "
-            "create table registry.identity_log (build_number bigint); "
-            "create table registry.erased_customers (customer_id varchar); "
-            "create table registry.segment_sizes (as_of date); "
-            "create table registry.experiment_assignments as select 'test' as experiment_id, "
-            "'c1' as customer_id"
-        )
+        warehouse.execute(EMPTY_REGISTRY)
+        warehouse.execute("insert into registry.experiment_assignments values ('test', 'c1')")
     finish_build(workspace, start)
     workspace.warehouse.unlink()
     start_build(workspace, paths, [])

@@ -10,7 +10,7 @@ from dbt.contracts.graph.manifest import Manifest
 from orchestration.benchmarks.accuracy import measure
 from orchestration.paths import Paths
 from orchestration.warehouse.workspace import choose_workspace, finish_build, start_build
-from tests.python.conftest import UNTIL
+from tests.python.conftest import EMPTY_REGISTRY, UNTIL
 from tests.python.identity import (
     Sighting,
     customers_of_records,
@@ -180,13 +180,7 @@ def test_a_lost_warehouse_does_not_lose_what_old_ids_mean(tmp_path: Path) -> Non
     for build_number in (1, 2, 2):
         start = start_build(workspace, paths, [])
         with duckdb.connect(str(workspace.warehouse)) as warehouse:
-            warehouse.execute(
-                "create schema if not exists registry; create table if not exists "
-                "registry.identity_log (build_number bigint, to_customer_id varchar); "
-                "create table if not exists registry.erased_customers (customer_id varchar); "
-                "create table if not exists registry.experiment_assignments (customer_id varchar); "
-                "create table if not exists registry.segment_sizes (as_of date)"
-            )
+            warehouse.execute(EMPTY_REGISTRY)
             warehouse.execute(
                 "insert into registry.identity_log select $number, 'c' || $number where not exists "
                 "(select 1 from registry.identity_log where build_number = $number)",
