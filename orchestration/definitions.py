@@ -1,8 +1,9 @@
-"""The Dagster project: assets from landing file to published view, jobs, schedule, sensor."""
+"""The Dagster project: assets from landing file to published view, jobs, schedules, sensors."""
 
 import dagster as dg
 
 from orchestration.activation.assets import build_sync_assets, build_sync_sensor
+from orchestration.erasure.assets import build_erasure_asset
 from orchestration.ingest.assets import build_landing_sensor, build_raw_asset, landing_spec
 from orchestration.linkage.assets import build_linkage_model_asset
 from orchestration.paths import Paths
@@ -74,6 +75,14 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
         description="Make every destination hold what its segment says. A dry run, unless "
         "SEGMENT_OF_ONE_SYNCS says validate or live.",
     )
+    erasures = build_erasure_asset()
+    erase = dg.define_asset_job(
+        "erase",
+        selection=[erasures],
+        executor_def=dg.in_process_executor,
+        description="Forget everybody who has asked a source system for it, and build without "
+        "them. Nothing is built when nobody asks.",
+    )
     weekly = dg.ScheduleDefinition(
         name="weekly",
         job=train_predictions,
@@ -83,14 +92,19 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
     daily = dg.ScheduleDefinition(
         name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
     )
+    # Not after each build, as an erasure builds itself: one that fails would never stop.
+    after_daily = dg.ScheduleDefinition(
+        name="after_daily", job=erase, cron_schedule="0 6 * * *", execution_timezone="UTC"
+    )
     predicted = [key for asset in (*training, *scoring) for key in asset.keys]
     return dg.Definitions(
         assets=[
             *(landing_spec(), *registry_specs(manifest, predicted)),
-            *(raw_tables, dbt_models, linkage_model, serving, *training, *scoring, *syncs),
+            *(raw_tables, dbt_models, linkage_model, serving, erasures),
+            *(*training, *scoring, *syncs),
         ],
-        jobs=[build, replay, train_linkage, train_predictions, predict, sync],
-        schedules=[daily, weekly],
+        jobs=[build, replay, train_linkage, train_predictions, predict, sync, erase],
+        schedules=[daily, after_daily, weekly],
         sensors=[
             build_landing_sensor(build.name),
             build_scoring_sensor(build, predict),

@@ -81,6 +81,7 @@ def test_jobs_schedule_and_sensor(definitions: dg.Definitions) -> None:
     config = replay.get_run_config_for_partition_key("2011-06-10")
     assert config["resources"]["run"]["config"] == {"as_of": "2011-06-10"}
     assert definitions.resolve_schedule_def("daily").cron_schedule == "0 4 * * *"
+    assert definitions.resolve_schedule_def("after_daily").job_name == "erase"
     assert definitions.resolve_sensor_def("new_landing_files").job_name == "build"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -19,6 +20,7 @@ from orchestration.activation.match_keys import unkeyed_hashes
 from orchestration.activation.runs import opened_exports
 from orchestration.activation.stand_in.mautic import Mautic
 from orchestration.contract import load_contract
+from orchestration.definitions import build_definitions
 from orchestration.erasure.compaction import rewrite
 from orchestration.erasure.erase import Eraser, Told
 from orchestration.erasure.files import switch
@@ -175,24 +177,30 @@ def ask(paths: Paths, anna: Person, ewa: Person, shared_phone: str) -> None:
             "request_id varchar, requested_at timestamp, email varchar, phone varchar)"
         )
         for request_id, kind, value in requests:
-            named = {"id": request_id, "value": value}
-            warehouse.execute(
-                f"insert into raw_tables.erasure_requests by name select 'demo_shop' as "
-                f"source_system, $id as request_id, timestamp '2026-06-30' as requested_at, "
-                f"$value as {kind}",
-                named,
-            )
-            warehouse.execute(
-                "insert into entities.erasure_requests values "
-                "('demo_shop:' || $id, timestamp '2026-06-30', $kind, $value, 1)",
-                {**named, "kind": kind},
-            )
+            deliver_request(warehouse, request_id, kind, value)
         warehouse.execute(
             "insert into marts.customer_id_history by name "
             "select * replace (? as customer_id, 'merged' as status) "
             "from marts.customer_id_history where customer_id = ?",
             [OLD_ID, anna.customer_id],
         )
+
+
+def deliver_request(
+    warehouse: duckdb.DuckDBPyConnection, request_id: str, kind: str, value: str
+) -> None:
+    """As a raw table of the warehouse brings it, and a build reads it."""
+    named = {"id": request_id, "value": value}
+    warehouse.execute(
+        f"insert into raw_tables.erasure_requests by name select 'demo_shop' as source_system, "
+        f"$id as request_id, timestamp '2026-06-30' as requested_at, $value as {kind}",
+        named,
+    )
+    warehouse.execute(
+        "insert into entities.erasure_requests values "
+        "('demo_shop:' || $id, timestamp '2026-06-30', $kind, $value, 1)",
+        {**named, "kind": kind},
+    )
 
 
 def plant(paths: Paths, anna: Person, other_account: str) -> bytes:
@@ -558,6 +566,27 @@ def test_twice_is_done_already_and_an_unknown_person_is_proved_unknown(erasure: 
     [proof] = [proof for proof in erasure.proofs() if proof["result"] == "nothing found"]
     assert proof["rows"] == {}
     assert query(erasure.paths.warehouse, builds) == before
+
+
+def test_the_daily_job_works_off_what_was_delivered(erasure: Erasure) -> None:
+    """It builds in the middle of its run. Who shares a phone is left for a person to read."""
+    ola = person(erasure.paths.warehouse, somebody(erasure.paths.warehouse))
+    assert files_that_hold(erasure.paths, ola.searched)
+    with duckdb.connect(str(erasure.paths.warehouse)) as warehouse:
+        deliver_request(warehouse, "E-4", "email", ola.values["email"])
+    with data_folder(erasure.paths):
+        job = build_definitions().resolve_job_def("erase")
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = job.execute_in_process(instance=instance)
+            said = [str(each).lower() for each in instance.all_logs(result.run_id)]
+    [made] = result.asset_materializations_for_node("erasures")
+    assert (made.metadata["answered"].value, made.metadata["open"].value) == (1, 1)
+    [check] = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert files_that_hold(erasure.paths, ola.searched) == []
+    assert ola.customer_id in erasure.erased
+    assert said
+    assert not [line for line in said if any(text in line for text in ola.searched)]
 
 
 def test_every_column_that_names_somebody_makes_a_mark() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from orchestration.warehouse.serving import read_meta
 from tests.python.conftest import UNTIL, build, copy_built, differences, move_day
 from tests.python.test_build import LAYERS
 
-KILLS = 20
+MOMENTS = 20
+DAYS = [(UNTIL - timedelta(days=1)).isoformat(), UNTIL.isoformat()]
 
 
 def start_build(paths: Paths, *more: str) -> subprocess.Popen[str]:
@@ -42,31 +44,59 @@ def before_last_day(day_before: Paths, tmp_path: Path) -> Paths:
     return paths
 
 
-def test_killed_builds_leave_readers_whole_and_the_next_one_heals(
-    demo: Paths, before_last_day: Paths
+def test_a_build_killed_at_any_moment_leaves_readers_whole_and_the_next_one_heals(
+    demo: Paths, before_last_day: Paths, tmp_path: Path
 ) -> None:
-    """20 kills at random moments of a build; a reader asks after each."""
+    """At 20 random moments or more a reader asks; two of them are killed again while they heal.
+
+    A build that stands still has on the disk what its kill would leave, so one build is enough for
+    all moments.
+    """
     paths = before_last_day
-    moments = random.Random(20260630)
-    began = time.monotonic()
-    whole = start_build(copy_built(paths, Paths(paths.data.with_name("whole"))))
-    assert whole.wait(timeout=300) == 0, whole.stderr and whole.stderr.read()
-    duration = time.monotonic() - began
-    seen = set()
-    for _ in range(KILLS):
-        process = start_build(paths)
-        time.sleep(moments.uniform(0.3, duration))
+    chance = random.Random(20260630)
+    duration = seconds_of_last_build(paths)
+    seen: list[str] = []
+    kept: list[Paths] = []
+    process = start_build(paths)
+    while process.poll() is None:
+        time.sleep(chance.uniform(0, duration / MOMENTS))
+        left = copy_standing_still(process, paths, Paths(tmp_path / f"left_{len(seen)}"))
+        seen.append(state_of_readers(left))
+        if len(seen) in (MOMENTS // 2, MOMENTS):
+            kept.append(left)
+        else:
+            shutil.rmtree(left.data)
+    assert process.returncode == 0, process.stderr and process.stderr.read()
+    assert len(seen) >= MOMENTS
+    assert seen == sorted(seen), "no reader goes back"
+    assert set(seen) <= set(DAYS)
+    for left in kept:
+        process = start_build(left)
+        time.sleep(chance.uniform(0.3, duration))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=30)
-        seen.add(state_of_readers(paths))
-    assert seen <= {state_of_readers(demo), (UNTIL - timedelta(days=1)).isoformat()} | {
-        UNTIL.isoformat()
-    }
-    build(paths)
-    assert read_meta(paths.serving)["as_of"] == UNTIL.isoformat()
-    assert differences(demo.warehouse, paths.warehouse, LAYERS) == {}
-    leftovers = [file.name for file in paths.versions.iterdir() if file.name.startswith(".")]
-    assert leftovers == []
+        assert state_of_readers(left) in DAYS
+        build(left)
+        assert read_meta(left.serving)["as_of"] == UNTIL.isoformat()
+        assert differences(demo.warehouse, left.warehouse, LAYERS) == {}
+        assert [file.name for file in left.versions.iterdir() if file.name.startswith(".")] == []
+
+
+def seconds_of_last_build(paths: Paths) -> float:
+    with duckdb.connect(str(paths.warehouse), read_only=True) as warehouse:
+        [(seconds,)] = warehouse.execute(
+            "select epoch(max_by(finished_at - started_at, started_at)) from meta.builds"
+        ).fetchall()
+    return float(seconds)
+
+
+def copy_standing_still(process: subprocess.Popen[str], source: Paths, target: Paths) -> Paths:
+    """A copy of the data folder as it would be if the process were killed now; it goes on."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    copy_built(source, target)
+    os.killpg(process.pid, signal.SIGCONT)
+    return target
 
 
 def state_of_readers(paths: Paths) -> str:
@@ -90,22 +120,19 @@ def state_of_readers(paths: Paths) -> str:
     return read_meta(paths.serving)["as_of"]
 
 
-def test_two_builds_at_once_the_second_names_the_first(before_last_day: Paths) -> None:
+def test_of_builds_at_once_one_is_told_who_runs_and_one_waits_its_turn(
+    before_last_day: Paths,
+) -> None:
     first = start_build(before_last_day)
     wait_for(lambda: before_last_day.lock.exists() and before_last_day.lock.read_text())
-    second = start_build(before_last_day, "--wait", "0")
-    _, errors = second.communicate(timeout=300)
-    assert second.returncode == 1
+    refused = start_build(before_last_day, "--wait", "0")
+    patient = start_build(before_last_day)
+    _, errors = refused.communicate(timeout=300)
+    assert refused.returncode == 1
     assert f"process {first.pid}" in errors
     assert len(errors.strip().splitlines()) == 1
-    assert first.wait(timeout=300) == 0
-
-
-def test_a_second_build_that_may_wait_gets_its_turn(before_last_day: Paths) -> None:
-    first = start_build(before_last_day)
-    second = start_build(before_last_day)
-    for process in (first, second):
-        _, errors = process.communicate(timeout=240)
+    for process in (first, patient):
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
 
 
