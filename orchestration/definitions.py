@@ -96,10 +96,9 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
     after_daily = dg.ScheduleDefinition(
         name="after_daily", job=erase, cron_schedule="0 6 * * *", execution_timezone="UTC"
     )
-    predicted = [key for asset in (*training, *scoring) for key in asset.keys]
     return dg.Definitions(
         assets=[
-            *(landing_spec(), *registry_specs(manifest, predicted)),
+            *(landing_spec(), *registry_specs(manifest)),
             *(raw_tables, dbt_models, linkage_model, serving, erasures),
             *(*training, *scoring, *syncs),
         ],

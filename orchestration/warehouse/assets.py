@@ -1,6 +1,6 @@
 """Dagster assets of the warehouse: the dbt project, and what is published of it to readers."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -41,15 +41,17 @@ class Translator(DagsterDbtTranslator):
         group = "reference" if node["resource_type"] == "seed" else node["fqn"][1]
         return spec.replace_attributes(
             key=dg.AssetKey([node["schema"], node["alias"]]),
+            # Made from the build before: Dagster's arrows are of one build, and know no circle.
+            deps=[dep for dep in spec.deps if dep.asset_key.path[0] != "predictions"],
             group_name=group,
             owners=[f"team:{node.get('group') or 'analytics'}"],
             freshness_policy=FRESHNESS,
         )
 
 
-def registry_specs(manifest: Manifest, made: Collection[dg.AssetKey]) -> list[dg.AssetSpec]:
+def registry_specs(manifest: Manifest) -> list[dg.AssetSpec]:
     """The log of identities, the tombstones of the erased, who was in which segment, the sizes of
-    the segments, and what is told of predictions: no build makes them anew.
+    the segments, and what syncs did: no build makes them anew.
     """
     return [
         dg.AssetSpec(
@@ -59,8 +61,7 @@ def registry_specs(manifest: Manifest, made: Collection[dg.AssetKey]) -> list[dg
             owners=["team:data-engineering"],
         )
         for source in manifest.sources.values()
-        if source.source_name in ("registry", "predictions", "exports")
-        and dg.AssetKey([source.schema, source.identifier]) not in made
+        if source.source_name in ("registry", "exports")
     ]
 
 

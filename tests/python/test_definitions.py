@@ -24,6 +24,11 @@ def definitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.Definit
         yield build_definitions()
 
 
+def test_dagster_can_load_all_of_it(definitions: dg.Definitions) -> None:
+    """As the UI and the daemon do, which ask more than a single job does: no circles, for one."""
+    dg.Definitions.validate_loadable(definitions)
+
+
 def test_every_asset_has_an_owner_a_group_a_description_and_a_freshness_policy(
     definitions: dg.Definitions,
 ) -> None:
