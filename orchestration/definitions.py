@@ -92,7 +92,7 @@ def build_definitions(resources: dict[str, dg.ResourceDefinition] | None = None)
     daily = dg.ScheduleDefinition(
         name="daily", job=build, cron_schedule="0 4 * * *", execution_timezone="UTC"
     )
-    # Not after each build, as an erasure builds itself: one that fails would never stop.
+    # Not after each build: an erasure runs one itself, so one that fails would start the next.
     after_daily = dg.ScheduleDefinition(
         name="after_daily", job=erase, cron_schedule="0 6 * * *", execution_timezone="UTC"
     )

@@ -11,7 +11,7 @@ from orchestration.run import FRESHNESS
 if TYPE_CHECKING:
     from orchestration.erasure.erase import Told
 
-ERASURES = dg.AssetKey("erasures")
+_ERASURES = dg.AssetKey("erasures")
 _REQUESTS = dg.AssetKey(["entities", "erasure_requests"])
 
 
@@ -19,12 +19,12 @@ def build_erasure_asset() -> dg.AssetsDefinition:
     """All open requests, worked off. Nothing is built when there are none."""
 
     @dg.asset(
-        key=ERASURES,
+        key=_ERASURES,
         deps=[_REQUESTS],
         check_specs=[
             dg.AssetCheckSpec(
                 "everybody_is_forgotten",
-                asset=ERASURES,
+                asset=_ERASURES,
                 description="No request is left that a person has to read: one that names several "
                 "customers, or shares what it names with others (docs/privacy.md).",
             )
@@ -58,6 +58,6 @@ def _check(told: Sequence["Told"]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not any(each.is_open for each in told),
         severity=dg.AssetCheckSeverity.WARN,
-        asset_key=ERASURES,
+        asset_key=_ERASURES,
         check_name="everybody_is_forgotten",
     )
